@@ -1,0 +1,1 @@
+"""MindRun: a declarative, config-driven pipeline runner for MindSpore jobs."""

@@ -1,0 +1,121 @@
+"""Every error of MindRun, and the exit code it ends with.
+
+MindRunError
+├── ConfigError          the job is wrong and nothing ran              (ValueError)
+├── RunBusyError         another process runs this run                 (RuntimeError)
+├── DependencyError      a library is missing or is an impostor        (ImportError)
+├── StorageError         a place could not be read or written          (OSError)
+│   ├── ObjectMissingError   nothing lies at that URL                  (FileNotFoundError)
+│   ├── AccessDeniedError    the place refuses these credentials       (PermissionError)
+│   └── StalledError         nothing moved for too long                (TimeoutError)
+├── DiskFullError        no space left where something had to land     (OSError)
+├── IntegrityError       bytes differ from what was declared or sent   (ValueError)
+├── ArchiveError         an archive is damaged, unsafe or too big      (ValueError)
+├── DatasetError         the data lack what the loader looks for       (ValueError)
+├── CheckpointError      a checkpoint is missing, damaged or unfit     (ValueError)
+├── DeviceError          MindSpore cannot use the device asked for     (RuntimeError)
+└── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
+
+A message says what is wrong, with the value, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DONE = 0
+FAILED = 1
+WRONG_JOB = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class MindRunError(Exception):
+    """Something a person can mend; its text is all that they need to read."""
+
+    exit_code = FAILED
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong with a job: the key, what it holds, what was expected, where it was set."""
+
+    key: str
+    problem: str
+    origin: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """The mistake as one paragraph, for a terminal."""
+        where = f" (set by {self.origin})" if self.origin else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.key}: {self.problem}{where}{remedy}"
+
+
+class ConfigError(MindRunError, ValueError):
+    """The job is wrong: all its mistakes together, and nothing has run."""
+
+    exit_code = WRONG_JOB
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class RunBusyError(MindRunError, RuntimeError):
+    """Another process is running this run."""
+
+
+class DependencyError(MindRunError, ImportError):
+    """A library is missing, or is not the one it is taken for."""
+
+
+class StorageError(MindRunError, OSError):
+    """A place could not be read or written; `is_passing` says whether trying again may help."""
+
+    is_passing = True
+
+
+class ObjectMissingError(StorageError, FileNotFoundError):
+    """Nothing lies at that URL, or its bucket does not exist."""
+
+    is_passing = False
+
+
+class AccessDeniedError(StorageError, PermissionError):
+    """The place refuses these credentials."""
+
+    is_passing = False
+
+
+class StalledError(StorageError, TimeoutError):
+    """Nothing moved for longer than the stall limit."""
+
+
+class DiskFullError(MindRunError, OSError):
+    """No space is left where something had to land."""
+
+
+class IntegrityError(MindRunError, ValueError):
+    """Bytes differ from what was declared or sent."""
+
+
+class ArchiveError(MindRunError, ValueError):
+    """An archive is damaged, unsafe, locked or larger than the limits allow."""
+
+
+class DatasetError(MindRunError, ValueError):
+    """The data lack what the loader looks for."""
+
+
+class CheckpointError(MindRunError, ValueError):
+    """A checkpoint is missing, damaged or does not fit the network."""
+
+
+class DeviceError(MindRunError, RuntimeError):
+    """MindSpore cannot use the device that was asked for."""
+
+
+class TrainingError(MindRunError, ArithmeticError):
+    """Training cannot go on."""
