@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from typing import Any
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Arrays:
         DatasetError: a column is missing or the lengths differ.
     """
 
-    columns: Mapping[str, np.ndarray]
+    columns: Mapping[str, Array]
 
     def __post_init__(self) -> None:
         """Refuses columns that cannot belong to one split."""
@@ -39,11 +43,11 @@ class Arrays:
         return len(self.labels)
 
     @property
-    def inputs(self) -> tuple[np.ndarray, ...]:
+    def inputs(self) -> tuple[Array, ...]:
         """Every column but the label."""
         return tuple(self.columns.values())[:-1]
 
     @property
-    def labels(self) -> np.ndarray:
+    def labels(self) -> Array:
         """The last column."""
         return tuple(self.columns.values())[-1]

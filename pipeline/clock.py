@@ -1,0 +1,20 @@
+"""Times as they stand in files: ISO 8601, UTC, to the millisecond."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def now_iso() -> str:
+    """The present as text."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_since(text: str) -> float:
+    """How long ago a time written by `now_iso` was, in seconds.
+
+    >>> seconds_since("1970-01-01T00:00:00.000Z") > 1e9
+    True
+    """
+    then = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - then).total_seconds()

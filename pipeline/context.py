@@ -1,0 +1,87 @@
+"""All that a stage may touch: the job, its folders, its record. Passed, never global."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import console, log, masking
+from pipeline.job import Job
+from pipeline.manifest import Artifact, Failure, Manifest, StageRecord, Status, artifacts_in
+from pipeline.transfer import Limits
+
+
+@dataclass
+class Context:
+    """One run while it goes on. `folder` is the run folder; `previous` is what it held before."""
+
+    job: Job
+    folder: Path
+    data_dir: Path
+    output_dir: Path
+    manifest: Manifest
+    previous: Manifest | None = None
+    products: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    ending: Status = "complete"
+    failure: Failure | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this job's transfers."""
+        transfer = self.job.cluster.transfer
+        return Limits(transfer.parallel, transfer.retries, transfer.stall_s)
+
+    @property
+    def downloads(self) -> Path:
+        """Where archives land."""
+        return self.data_dir / "downloads"
+
+    @property
+    def datasets(self) -> Path:
+        """Where unpacked and brought folders land."""
+        return self.data_dir / "datasets"
+
+    def record(self, **facts: Any) -> None:
+        """Facts about the stage at work, for its record in the manifest."""
+        self.facts.update(masking.masked(facts))
+
+    def measured(self, metrics: Mapping[str, float]) -> None:
+        """Metrics of the run, by name."""
+        merged = {**self.manifest.metrics, **metrics}
+        self.manifest = self.manifest.replaced(metrics=merged)
+
+    def found_inputs(self, inputs: list[dict[str, Any]]) -> None:
+        """What the job's inputs turned out to be."""
+        self.manifest = self.manifest.replaced(inputs=tuple(masking.masked(inputs)))
+
+    def earlier(self, stage: str) -> StageRecord | None:
+        """The record of this stage from before this start, unless it failed then."""
+        found = self.previous.stage(stage) if self.previous else None
+        return found if found and found.status != "failed" else None
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What the run folder holds now."""
+        return artifacts_in(self.folder, {})
+
+    def ended(self, artifacts: tuple[Artifact, ...], record: StageRecord | None) -> Manifest:
+        """The manifest as it will stand at the end, with the record of the stage that asks."""
+        manifest = self.manifest.with_stage(record) if record else self.manifest
+        return manifest.ended(self.ending, artifacts, self.failure)
+
+    def event(self, name: str, /, **facts: Any) -> None:
+        """One thing that happened, for events.jsonl."""
+        log.event(self.folder, name, **facts)
+
+    def progress(
+        self, label: str, total: float | None, unit: str
+    ) -> AbstractContextManager[console.Advance]:
+        """Shows people how a long thing moves on."""
+        return console.progress(label, total, unit)
+
+    def save(self) -> None:
+        """The manifest on disk is the one in memory."""
+        self.manifest.write(self.folder)

@@ -1,0 +1,85 @@
+"""Folders that are complete or absent, and names from outside that must stay inside them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import IntegrityError
+from pipeline.files import naming_full_disk
+
+
+def inside(name: str, *, origin: str) -> PurePosixPath:
+    r"""The name as a relative path that cannot leave the folder it is put in.
+
+    Refused: absolute names, drive letters, backslashes, `.`, `..` and empty parts.
+
+    >>> str(inside("train/a.png", origin="a.zip"))
+    'train/a.png'
+
+    Raises:
+        IntegrityError: the name is refused; `origin` says whose name it is.
+    """
+    parts = name.split("/")
+    has_drive = len(parts[0]) > 1 and parts[0][1] == ":" and parts[0][0].isascii()
+    if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name or has_drive:
+        raise IntegrityError(
+            f"{origin}: the name {name!r} is absolute, leaves the folder or is spelled so that it "
+            f"might; expected names such as 'train/a.png'. Nothing of it was written."
+        )
+    return PurePosixPath(name)
+
+
+def refuse_clashes(names: Iterable[PurePosixPath], *, origin: str) -> None:
+    """No name comes twice, and none is the folder of another.
+
+    Raises:
+        IntegrityError: two of them cannot both be files; the message shows which.
+    """
+    files: set[PurePosixPath] = set()
+    for name in names:
+        if name in files:
+            raise IntegrityError(f"{origin}: {str(name)!r} comes twice; nothing says which counts.")
+        files.add(name)
+    for name in files:
+        clash = next((parent for parent in name.parents if parent in files), None)
+        if clash:
+            raise IntegrityError(
+                f"{origin}: {str(clash)!r} is a file, and the folder of {str(name)!r} as well."
+            )
+
+
+@contextlib.contextmanager
+def building(folder: Path, *, keep: bool = False) -> Iterator[Path]:
+    """Yields a workshop beside `folder`; its subfolder `files` becomes `folder` at the end.
+
+    The workshop is called `.<name>.part`, may hold other things, and then goes. With
+    `keep` an earlier attempt's is taken over and a failing one's stays; else it is
+    cleared before and after.
+
+    Raises:
+        IntegrityError: `folder` exists already, and is left as it is.
+        DiskFullError: the disk has no space for it.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise IntegrityError(f"{folder} exists already; remove it, or choose another name.")
+    workshop = folder.with_name(f".{folder.name}.part")
+    if not keep:
+        _clear(workshop)
+    with naming_full_disk(folder):
+        (workshop / "files").mkdir(parents=True, exist_ok=True)
+        try:
+            yield workshop
+            (workshop / "files").rename(folder)
+        except BaseException:
+            if not keep:
+                _clear(workshop)
+            raise
+    _clear(workshop)
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

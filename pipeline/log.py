@@ -1,0 +1,71 @@
+"""Where log lines go: the terminal, run.log for people, events.jsonl for machines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import now_iso
+from pipeline.files import append_json_line
+from pipeline.masking import mask, masked
+
+_ROOT = "pipeline"
+
+
+class _Masking(logging.Formatter):
+    """The last thing that sees a line before people do, so that no credential gets past it."""
+
+    converter = staticmethod(time.gmtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to whatever standard error is when the line is written."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(_Masking("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def to_terminal(level: int = logging.INFO) -> None:
+    """Log lines of this house are shown on standard error."""
+    logger = logging.getLogger(_ROOT)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    _remove(logger, _Terminal)
+    handler = _Terminal()
+    handler.setLevel(level)
+    logger.addHandler(handler)
+
+
+def to_folder(folder: Path | None) -> None:
+    """Log lines go to this run folder's run.log, and to no other any more."""
+    logger = logging.getLogger(_ROOT)
+    _remove(logger, logging.FileHandler)
+    if folder is None:
+        return
+    handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
+    handler.setFormatter(_Masking("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+
+
+def event(folder: Path, name: str, /, **facts: Any) -> None:
+    """One thing that happened, as a line of events.jsonl."""
+    line = {"time": now_iso(), "event": name, **masked(facts)}
+    append_json_line(folder / "events.jsonl", line)
+
+
+def _remove(logger: logging.Logger, kind: type[logging.Handler]) -> None:
+    for handler in [h for h in logger.handlers if type(h) is kind]:
+        logger.removeHandler(handler)
+        handler.close()

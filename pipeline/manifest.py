@@ -1,0 +1,167 @@
+"""manifest.json: what a run is, what it did, what it made. Read by people and machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Optional
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.clock import now_iso
+from pipeline.files import is_temporary, sha256_of, write_atomically
+
+FILE_NAME = "manifest.json"
+
+# These still grow while the manifest is written; they are exported, but not vouched for.
+_GROWING = {FILE_NAME, "run.log", "events.jsonl"}
+_GROWING_FOLDERS = {"logs", "errors"}
+
+Status = Literal["running", "complete", "failed", "interrupted"]
+
+
+class StageRecord(BaseModel):
+    """What became of a stage; further facts stand beside."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    status: Literal["done", "skipped", "failed"]
+    seconds: float
+    reason: Optional[str] = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the stage told about itself."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Artifact(BaseModel):
+    """A file of the run folder; the path is relative and posix."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class Failure(BaseModel):
+    """Why a run ended before its end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    message: str
+    stage: Optional[str] = None
+
+
+class Manifest(BaseModel):
+    """The whole record of a run; changed only by making a new one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run_id: str
+    digest: str
+    attempt: int = 1
+    status: Status = "running"
+    started: str
+    finished: Optional[str] = None
+    command: str = ""
+    job: Mapping[str, str] = {}
+    export_url: str = ""
+    stages: tuple[StageRecord, ...] = ()
+    metrics: Mapping[str, float] = {}
+    artifacts: tuple[Artifact, ...] = ()
+    error: Optional[Failure] = None
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    launch: Mapping[str, Any] = {}
+    environment: Mapping[str, Any] = {}
+
+    def replaced(self, **changes: Any) -> Manifest:
+        """The same record with these fields changed."""
+        return self.model_copy(update=changes)
+
+    def with_stage(self, record: StageRecord) -> Manifest:
+        """The same record with this stage's record added, or put in the place of its older one."""
+        others = tuple(stage for stage in self.stages if stage.name != record.name)
+        return self.replaced(stages=(*others, record))
+
+    def stage(self, name: str) -> StageRecord | None:
+        """The record of the stage, if it has one."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    def ended(
+        self, status: Status, artifacts: tuple[Artifact, ...], error: Failure | None
+    ) -> Manifest:
+        """The same record at its end."""
+        return self.replaced(status=status, finished=now_iso(), artifacts=artifacts, error=error)
+
+    def as_json(self) -> str:
+        """The text of manifest.json."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """The folder's manifest is this one, atomically."""
+        write_atomically(folder / FILE_NAME, self.as_json())
+
+
+def read(folder: Path) -> Manifest | None:
+    """The folder's manifest; None where there is none that can be read."""
+    try:
+        return Manifest.model_validate_json((folder / FILE_NAME).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def past(output_dir: Path) -> list[Manifest]:
+    """The manifests of all runs in the folder, newest first."""
+    if not output_dir.is_dir():
+        return []
+    folders = [entry for entry in os.scandir(output_dir) if entry.is_dir()]
+    found = [read(Path(entry.path)) for entry in folders if not is_temporary(entry.name)]
+    return sorted((m for m in found if m), key=lambda m: m.finished or m.started, reverse=True)
+
+
+def artifacts_in(folder: Path, known: Mapping[str, str]) -> tuple[Artifact, ...]:
+    """Every finished file of the run folder with size and SHA-256, in the order of its paths.
+
+    `known` holds digests that were computed when a file was written, by path.
+    """
+    found = []
+    for path in sorted(_files(folder)):
+        name = path.relative_to(folder).as_posix()
+        if name not in _GROWING and name.split("/")[0] not in _GROWING_FOLDERS:
+            sha256 = known.get(name) or sha256_of(path)
+            found.append(Artifact(path=name, size_bytes=path.stat().st_size, sha256=sha256))
+    return tuple(found)
+
+
+def growing_in(folder: Path) -> list[str]:
+    """The files that are exported without being vouched for, the manifest aside."""
+    names = (path.relative_to(folder).as_posix() for path in sorted(_files(folder)))
+    return [
+        name
+        for name in names
+        if (name in _GROWING or name.split("/")[0] in _GROWING_FOLDERS) and name != FILE_NAME
+    ]
+
+
+def is_intact(manifest: Manifest, folder: Path) -> bool:
+    """Whether every artifact lies in the folder with its size."""
+    for artifact in manifest.artifacts:
+        path = folder / artifact.path
+        if not path.is_file() or path.stat().st_size != artifact.size_bytes:
+            return False
+    return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if is_temporary(path.name):
+            continue
+        if path.is_dir():
+            yield from _files(path)
+        elif path.is_file():
+            yield path

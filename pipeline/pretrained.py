@@ -1,0 +1,112 @@
+"""Which checkpoint a job starts from, found before anything runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import manifest, stage
+from pipeline.errors import Mistake
+from pipeline.files import sha256_of
+from pipeline.job import Job
+from pipeline.manifest import Manifest
+from pipeline.paths import is_path
+from pipeline.spelling import did_you_mean
+
+_KEY = "mode.checkpoint"
+_TRAINING_METRIC = "accuracy"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file at hand, and who it comes from."""
+
+    path: Path
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where the checkpoint lies: a file here, or a URL to fetch from."""
+
+    source: str
+    path: Path | None = None
+    url: str = ""
+
+
+def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
+    """What `mode.checkpoint` names; None when the job starts without one."""
+    named = job.mode.checkpoint
+    if named is None:
+        stages, _ = stage.find_all(job.mode.stages)
+        if job.mode.needs_checkpoint or stage.needs_initial_checkpoint(stages):
+            problem = f"mode {job.mode.name!r} needs a checkpoint and none is given"
+            return Mistake(_KEY, problem, "", _choices(job, output_dir))
+        return None
+    if "://" in named:
+        return Wanted(named, url=named)
+    if is_path(named, _KEY):
+        if Path(named).is_file():
+            return Wanted(named, path=Path(named))
+        return Mistake(_KEY, f"there is no file {named}", "", _choices(job, output_dir))
+    return _of_run(job, output_dir, named)
+
+
+def at_hand(wanted: Wanted, path: Path) -> Checkpoint:
+    """The checkpoint at this path, with its digest."""
+    return Checkpoint(path, sha256_of(path), wanted.source)
+
+
+def _of_run(job: Job, output_dir: Path, named: str) -> Wanted | Mistake:
+    if named == "latest":
+        runs = _trainings(job, output_dir)
+        if not runs:
+            problem = f"there is no complete training of {job.model.name} on {job.dataset.name}"
+            return Mistake(_KEY, f"latest: {problem}", "", _choices(job, output_dir))
+        named = runs[0].run_id
+    last = _last_checkpoint(output_dir / named)
+    if last is None:
+        problem = f"there is no run {named!r} with a checkpoint in {output_dir}"
+        question = did_you_mean(named, [run.run_id for run in manifest.past(output_dir)])
+        remedy = "; ".join(filter(None, (question, _choices(job, output_dir))))
+        return Mistake(_KEY, problem, "", remedy)
+    return Wanted(f"run {named}", path=last)
+
+
+def _trainings(job: Job, output_dir: Path) -> list[Manifest]:
+    """Complete runs of this model and dataset that made a checkpoint, newest first."""
+    return [
+        run
+        for run in manifest.past(output_dir)
+        if run.status == "complete"
+        and run.run_id != job.run_id
+        and (run.job.get("model"), run.job.get("dataset")) == (job.model.name, job.dataset.name)
+        and _last_checkpoint(output_dir / run.run_id)
+    ]
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    try:
+        index = json.loads((folder / "checkpoints" / "index.json").read_text(encoding="utf-8"))
+        path = folder / "checkpoints" / str(index["last"]["path"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return path if path.is_file() else None
+
+
+def _choices(job: Job, output_dir: Path) -> str:
+    runs = _trainings(job, output_dir)[:5]
+    if not runs:
+        return (
+            "give a .ckpt file or a URL, or train first: "
+            f"python run.py mode=train model={job.model.name} dataset={job.dataset.name}"
+        )
+    listed = ", ".join(
+        f"{run.run_id} (accuracy {run.metrics[_TRAINING_METRIC]:.4f})"
+        if _TRAINING_METRIC in run.metrics
+        else run.run_id
+        for run in runs
+    )
+    return f"write {_KEY}=latest, or one of these: {listed}; a .ckpt file and a URL work too"

@@ -1,0 +1,60 @@
+"""The run folder: owned by one process at a time, put aside when a run starts anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import RunBusyError
+from pipeline.files import naming_full_disk, write_json
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """This process alone works on the run; a killed owner's claim ends with it.
+
+    The lock lies beside the folder, because a run that starts anew renames the folder.
+
+    Raises:
+        RunBusyError: another process works on it; its pid is named.
+    """
+    with naming_full_disk(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    owner_path = folder.parent / f".{folder.name}.owner"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunBusyError(
+            f"run {folder.name} is being run by another process ({_owner(owner_path)}); "
+            f"wait for it, or give this one another name: run.id=NAME"
+        ) from error
+    try:
+        write_json(owner_path, {"pid": os.getpid(), "host": socket.gethostname()})
+        yield
+    finally:
+        owner_path.unlink(missing_ok=True)
+        lock.release()
+
+
+def set_aside(folder: Path) -> Path:
+    """The folder bears the name `<id>.old-N` now, with the lowest N that is free."""
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.old-{number}")).exists():
+        number += 1
+    folder.rename(aside)
+    return aside
+
+
+def _owner(path: Path) -> str:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return f"pid {found['pid']} on {found['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its pid is not known"

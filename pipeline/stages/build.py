@@ -1,0 +1,80 @@
+"""build: data, network, optimizer and weights are in memory; MindSpore is imported here first."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import component
+from pipeline.context import Context
+from pipeline.data import Arrays
+from pipeline.errors import DatasetError
+from pipeline.pretrained import Checkpoint
+from pipeline.stage import Outlook, stage
+
+if TYPE_CHECKING:
+    from pipeline.training.session import Session
+
+log = logging.getLogger(__name__)
+
+
+def look(context: Context) -> Outlook:
+    """There is never a session from before."""
+    job = context.job
+    return Outlook(f"would build {job.model.name} on {job.device.target}, with {job.dataset.name}")
+
+
+@stage(
+    look=look,
+    makes=("session",),
+    runs_on="every",
+    keys=("mode.batch_size",),
+    libraries=("mindspore",),
+    is_preparation=True,
+)
+def build(
+    context: Context, folders: tuple[Path, ...], checkpoint: Checkpoint | None = None
+) -> Session:
+    """The session, with the checkpoint's weights where there is one."""
+    started = time.monotonic()
+    job = context.job
+    for name, value in job.device.env.items():
+        os.environ.setdefault(name, value)
+    from pipeline.training import device, session
+
+    device.prepare(
+        job.device.target,
+        precision=job.device.precision,
+        seed=job.seed,
+        scratch=context.folder / ".scratch",
+    )
+    # A mode that has epochs trains; the others need no training set.
+    trains = job.mode.epochs is not None
+    built = session.build(
+        network=component.build(job.model.network.target, **job.model.network.arguments),
+        train=_load(context, folders, "train") if trains else None,
+        test=_load(context, folders, "test"),
+        learning_rate=job.mode.learning_rate or 0.0,
+        momentum=job.mode.momentum or 0.0,
+        batch_size=job.mode.batch_size or 1,
+        seed=job.seed,
+        precision=job.device.precision,
+    )
+    if checkpoint is not None:
+        session.load_weights(built, checkpoint.path)
+    log.info("built %s in %.1f s", job.model.name, time.monotonic() - started)
+    return built
+
+
+def _load(context: Context, folders: tuple[Path, ...], split: str) -> Arrays:
+    loader = context.job.dataset.loader
+    arrays = component.build(loader.target, list(folders), split, **loader.arguments)
+    if not isinstance(arrays, Arrays):
+        raise DatasetError(
+            f"the loader {loader.target} gave {type(arrays).__name__} for the {split} split; "
+            f"expected pipeline.data.Arrays. Change the loader."
+        )
+    return arrays

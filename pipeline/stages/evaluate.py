@@ -1,0 +1,59 @@
+"""evaluate: metrics.json says how good the checkpoint is on the test set."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pipeline.context import Context
+from pipeline.files import write_json
+from pipeline.pretrained import Checkpoint
+from pipeline.stage import Outlook, stage
+
+if TYPE_CHECKING:
+    from pipeline.training.session import Session
+
+log = logging.getLogger(__name__)
+
+_FILE = "metrics.json"
+
+
+def look(context: Context) -> Outlook:
+    """Done when metrics.json speaks of this very checkpoint."""
+    checkpoint = context.products.get("checkpoint")
+    try:
+        found = json.loads((context.folder / _FILE).read_text(encoding="utf-8"))
+        is_same = checkpoint is not None and found["checkpoint"]["sha256"] == checkpoint.sha256
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        is_same = False
+    if not is_same:
+        return Outlook("would measure the checkpoint on the test set")
+    return Outlook(f"accuracy {found['accuracy']:.4f} measured already", "done")
+
+
+@stage(look=look, runs_on="every")
+def evaluate(context: Context, session: Session, checkpoint: Checkpoint) -> None:
+    """Measures the checkpoint as it lies on the disk, every test sample once."""
+    from pipeline.training import evaluation
+    from pipeline.training.session import load_weights
+
+    load_weights(session, checkpoint.path)
+    found = evaluation.evaluate(session)
+    scores = [{"label": label, **asdict(score)} for label, score in enumerate(found.per_class)]
+    write_json(
+        context.folder / _FILE,
+        {
+            "accuracy": found.accuracy,
+            "loss": found.loss,
+            "samples": found.samples,
+            "checkpoint": {"source": checkpoint.source, "sha256": checkpoint.sha256},
+            "per_class": scores,
+            "confusion_matrix": found.confusion,
+        },
+    )
+    context.measured({"accuracy": found.accuracy, "loss": found.loss})
+    context.record(samples=found.samples)
+    context.event("evaluated", accuracy=found.accuracy, loss=found.loss)
+    log.info("evaluated %d test samples: accuracy %.4f", found.samples, found.accuracy)

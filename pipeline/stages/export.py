@@ -1,0 +1,39 @@
+"""export: the run folder is at its export place, verified, manifest last."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pipeline import masking, publish
+from pipeline.context import Context
+from pipeline.files import human_bytes
+from pipeline.manifest import Manifest, StageRecord
+from pipeline.stage import Outlook, stage
+
+log = logging.getLogger(__name__)
+
+
+def look(context: Context) -> Outlook:
+    """Only the export place itself could tell what is there, and it is asked when working."""
+    url = masking.mask(publish.url_of(context.job.cluster.export_url, context.job.run_id))
+    return Outlook(f"would copy the run folder to {url} and check it there")
+
+
+@stage(look=look, makes=("published",), runs_on="node")
+def export(context: Context) -> Manifest:
+    """Sends what is not there yet, checks it, and sends the final manifest as the last thing."""
+    started = time.monotonic()
+    place = publish.open_place(context.job.cluster.export_url, context.job.run_id, context.limits)
+    artifacts = context.artifacts()
+    total = float(sum(artifact.size_bytes for artifact in artifacts))
+    with context.progress("export", total, "B") as advance:
+        sent = publish.send(place, context.folder, artifacts, on_bytes=advance)
+    seconds = round(time.monotonic() - started, 3)
+    context.record(url=place.url, files=sent.files, sent_bytes=sent.sent_bytes)
+    record = StageRecord(name="export", status="done", seconds=seconds, **context.facts)
+    final = context.ended(artifacts, record)
+    publish.send_manifest(place, context.folder, final)
+    size = human_bytes(sent.sent_bytes)
+    log.info("exported %d files (%s sent) to %s in %.1f s", sent.files, size, place.url, seconds)
+    return final

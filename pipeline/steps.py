@@ -1,0 +1,52 @@
+"""What each stage of a job would do, decided from what lies here: for plan and runner alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.context import Context
+from pipeline.stage import Outlook, Stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage, its outlook, and whether it works."""
+
+    stage: Stage
+    outlook: Outlook
+    works: bool
+
+    @property
+    def reason(self) -> str:
+        """Why it does not work, for the manifest and for people."""
+        is_done = self.outlook.state == "done"
+        return self.outlook.text if is_done else "no later stage needs it"
+
+
+def decide(stages: Sequence[Stage], context: Context) -> list[Step]:
+    """The steps from here on. A preparation works only for later stages that work."""
+    ahead = replace(context, products=dict(context.products))
+    outlooks = []
+    for stage in stages:
+        outlook = stage.look(ahead)
+        outlooks.append(outlook)
+        if outlook.state == "done":
+            ahead.products.update(outlook.products)
+        else:
+            # What it will make is not known yet, and what it made before no longer counts.
+            for product in stage.makes:
+                ahead.products.pop(product, None)
+    steps: list[Step] = []
+    for stage, outlook in reversed(list(zip(stages, outlooks))):
+        steps.insert(0, Step(stage, outlook, _works(stage, outlook, steps)))
+    return steps
+
+
+def _works(stage: Stage, outlook: Outlook, later: Sequence[Step]) -> bool:
+    if outlook.state == "done":
+        return False
+    if not stage.is_preparation or outlook.state == "changed":
+        return True
+    users = [s for s in later if set(stage.makes) & {*s.stage.needs, *s.stage.accepts}]
+    return not users or any(step.works for step in users)

@@ -1,0 +1,200 @@
+"""All that can be said against a job before anything runs, in a person's words."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline import component, stage
+from pipeline.component import Call
+from pipeline.errors import ConfigError, Mistake
+from pipeline.job import Job
+from pipeline.masking import mask, masked
+from pipeline.origins import Origins
+from pipeline.spelling import did_you_mean
+
+# load(folders, split, **arguments); a network gets its arguments only.
+_POSITIONAL = {"dataset.loader": 2, "model.network": 0}
+_WORDS = {
+    "missing": "a value is missing",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "string_type": "expected text",
+    "tuple_type": "expected a list, such as [a,b]",
+    "mapping_type": "expected a mapping, such as {a: 1}",
+    "dict_type": "expected a mapping, such as {a: 1}",
+    "model_type": "expected a mapping, such as {a: 1}",
+    "finite_number": "expected a finite number",
+    "string_too_short": "expected some text",
+    "too_short": "expected at least one entry",
+}
+_RANGES = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def validate(
+    mapping: Mapping[str, Any], origins: Origins, mistakes: Sequence[Mistake], *, root: Path
+) -> Job:
+    """The frozen job.
+
+    Raises:
+        ConfigError: with the mistakes found so far and all found here.
+    """
+    found = list(mistakes)
+    job = None
+    try:
+        job = Job.model_validate({**mapping, "root": root})
+    except ValidationError as error:
+        known = {mistake.key for mistake in found}
+        found += [m for m in _explain_all(error, mapping, origins) if m.key not in known]
+    found += _component_mistakes(mapping, origins, {mistake.key for mistake in found})
+    found += _stage_mistakes(mapping, job, origins)
+    if found or job is None:
+        raise ConfigError(found)
+    return job
+
+
+def uncertain_calls(job: Job) -> dict[str, Call]:
+    """The components that only an import can check, by their keys."""
+    calls = {
+        key: Call(c.target, _POSITIONAL[key], c.arguments) for key, c in job.components.items()
+    }
+    return {key: call for key, call in calls.items() if not component.check(call).is_certain}
+
+
+def probe_components(job: Job, environment: Mapping[str, str]) -> None:
+    """Imports what could not be checked otherwise, in a process of its own.
+
+    Raises:
+        ConfigError: a target cannot be imported or does not take its arguments.
+    """
+    verdicts = component.probe(uncertain_calls(job), {**job.device.env, **environment})
+    mistakes = [Mistake(key, v.problem, "", v.remedy) for key, v in verdicts.items() if v.problem]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def _explain_all(
+    error: ValidationError, mapping: Mapping[str, Any], origins: Origins
+) -> list[Mistake]:
+    found: dict[str, Mistake] = {}
+    for detail in error.errors(include_url=False):
+        key = _key(detail["loc"], mapping)
+        if key not in found:
+            found[key] = _explain(key, detail, mapping, origins)
+    return list(found.values())
+
+
+def _explain(key: str, detail: Any, mapping: Mapping[str, Any], origins: Origins) -> Mistake:
+    kind, value = detail["type"], detail["input"]
+    origin = origins.within(key).text
+    if kind == "extra_forbidden":
+        parent, _, name = key.rpartition(".")
+        siblings = _allowed_at(parent)
+        question = did_you_mean(name, siblings)
+        listed = f"there is: {', '.join(sorted(siblings))}" if siblings else ""
+        remedy = "; ".join(filter(None, (question, listed)))
+        return Mistake(key, "there is no such key", origin, remedy)
+    if kind == "missing":
+        return Mistake(key, _WORDS[kind], origin, f"write {key}=VALUE")
+    expected = _expected(detail)
+    shown = mask(repr(masked(value, key.rpartition(".")[2])))
+    remedy = ""
+    if isinstance(value, str) and "," in value and kind in ("int_type", "float_type"):
+        remedy = "several values at once are a sweep"
+    return Mistake(key, f"{shown}: {expected}", origin, remedy)
+
+
+def _expected(detail: Any) -> str:
+    kind = detail["type"]
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if kind in _RANGES:
+        word, name = _RANGES[kind]
+        return f"expected {word} {detail['ctx'][name]:g}"
+    if kind == "literal_error":
+        return f"expected one of {detail['ctx']['expected']}"
+    text = str(detail["msg"]).replace("Value error, ", "").replace("Input should be", "expected")
+    return text[:1].lower() + text[1:]
+
+
+def _key(location: Sequence[Any], mapping: Any) -> str:
+    """The dotted key of a pydantic location, without the names that only our types have."""
+    inner = {"target": "_target_"}
+    parts = [str(part) for part in location if part not in ("arguments",)]
+    if parts[:2] in (["dataset", "loader"], ["model", "network"]) and len(parts) > 2:
+        parts[2] = inner.get(parts[2], parts[2])
+    if (
+        len(parts) == 3
+        and parts[:1] == ["cluster"]
+        and not isinstance(mapping.get("cluster", {}).get(parts[1]), list)
+    ):
+        parts = parts if parts[1] == "transfer" else parts[:2]
+    return ".".join(parts)
+
+
+def _allowed_at(key: str) -> list[str]:
+    model: Any = Job
+    for part in filter(None, key.split(".")):
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field.annotation if field else None
+    fields = getattr(model, "model_fields", {})
+    return [name for name in fields if name not in ("root", "digest")]
+
+
+def _component_mistakes(
+    mapping: Mapping[str, Any], origins: Origins, known: set[str]
+) -> list[Mistake]:
+    mistakes = []
+    for key, positional in _POSITIONAL.items():
+        group, name = key.split(".")
+        value = mapping.get(group) or {}
+        value = value.get(name) if isinstance(value, Mapping) else None
+        target = value.get("_target_") if isinstance(value, Mapping) else None
+        if (
+            not isinstance(target, str)
+            or "." not in target
+            or any(k.startswith(key) for k in known)
+        ):
+            continue
+        arguments = {k: v for k, v in value.items() if k != "_target_"}
+        verdict = component.check(Call(target, positional, arguments))
+        if verdict.problem:
+            origin = origins.within(f"{key}._target_").text
+            mistakes.append(Mistake(key, verdict.problem, origin, verdict.remedy))
+    return mistakes
+
+
+def _stage_mistakes(mapping: Mapping[str, Any], job: Job | None, origins: Origins) -> list[Mistake]:
+    mode = mapping.get("mode") or {}
+    listed = mode.get("stages") if isinstance(mode, Mapping) else None
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(s, str) for s in listed):
+        return []
+    stages, found = stage.find_all(listed)
+    mistakes = [Mistake(m.key, m.problem, origins.within(m.key).text, m.remedy) for m in found]
+    for needed in stages if job else ():
+        mistakes += _needs_of(needed, mode, origins)
+    return mistakes
+
+
+def _needs_of(needed: stage.Stage, mode: Mapping[str, Any], origins: Origins) -> list[Mistake]:
+    mistakes = []
+    for key in needed.keys:
+        if mode.get(key.rpartition(".")[2]) is None:
+            problem = f"a value is missing; stage {needed.name!r} needs it"
+            origin = origins.within(key).text
+            mistakes.append(Mistake(key, problem, origin, f"write {key}=VALUE"))
+    for library in needed.libraries:
+        if importlib.util.find_spec(library) is None:
+            problem = f"stage {needed.name!r} needs {library}, which is not installed"
+            mistakes.append(Mistake("mode.stages", problem, "", f"pip install {library}"))
+    return mistakes
