@@ -18,7 +18,7 @@ NEEDED = {
 }
 
 
-def start(argv: Sequence[str], folder: str) -> int:
+def start(argv: Sequence[str], start_file: str) -> int:
     """Runs the command line, or says in one line what is missing; gives the exit code."""
     missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
@@ -30,4 +30,4 @@ def start(argv: Sequence[str], folder: str) -> int:
         return 2
     from pipeline.cli import main
 
-    return main(argv, Path(folder))
+    return main(argv, Path(start_file).parent)

@@ -11,7 +11,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pipeline import arguments, compose, console, errors, hydra_entry, log, runner, steps, views
+from pipeline import (
+    arguments,
+    compose,
+    console,
+    errors,
+    hydra_entry,
+    log,
+    preparation,
+    runner,
+    steps,
+    views,
+)
 from pipeline.compose import Composed
 from pipeline.errors import ConfigError, MindRunError, Mistake
 from pipeline.masking import mask
@@ -62,7 +73,7 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
 
 
 def _plan(composed: Composed, argv: Sequence[str]) -> int:
-    context = runner.prepare(composed.job, _command(argv))
+    context = preparation.prepare(composed.job, _command(argv))
     stages, _ = find_all(composed.job.mode.stages)
     views.show_plan(context, steps.decide(stages, context), is_result=True)
     _tell(composed.notes)
@@ -74,7 +85,7 @@ def _run(composed: Composed, argv: Sequence[str]) -> int:
 
     def before_work(decided: Sequence[steps.Step]) -> None:
         probe_components(job, os.environ)
-        context = runner.prepare(job, command)
+        context = preparation.prepare(job, command)
         views.show_plan(context, decided, is_result=False)
         _tell(composed.notes)
 

@@ -170,12 +170,15 @@ def _check_definition(call: Call, node: ast.FunctionDef | ast.ClassDef) -> Verdi
 
 def _signature(node: ast.FunctionDef, skip: int = 0) -> inspect.Signature:
     kinds, spec = inspect.Parameter, node.args
-    positional = [(a.arg, kinds.POSITIONAL_ONLY) for a in spec.posonlyargs]
-    positional += [(a.arg, kinds.POSITIONAL_OR_KEYWORD) for a in spec.args]
-    required = len(positional) - len(spec.defaults)
+    positional = [*spec.posonlyargs, *spec.args]
+    required, only = len(positional) - len(spec.defaults), len(spec.posonlyargs)
     found = [
-        kinds(name, kind, default=kinds.empty if i < required else None)
-        for i, (name, kind) in enumerate(positional)
+        kinds(
+            argument.arg,
+            kinds.POSITIONAL_ONLY if i < only else kinds.POSITIONAL_OR_KEYWORD,
+            default=kinds.empty if i < required else None,
+        )
+        for i, argument in enumerate(positional)
     ][skip:]
     if spec.vararg:
         found.append(kinds(spec.vararg.arg, kinds.VAR_POSITIONAL))

@@ -217,7 +217,7 @@ class Job(Part):
 
     @property
     def run_id(self) -> str:
-        """The name of the run's folder: the one asked for, else derived from what decides the result."""
+        """The name of the run's folder: the one asked for, else derived from the digest."""
         derived = f"{self.mode.name}-{self.model.name}-{self.dataset.name}-{self.digest[:8]}"
         return self.run.id or derived
 

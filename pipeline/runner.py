@@ -20,22 +20,19 @@ from pipeline import (
     errors,
     log,
     manifest,
-    places,
-    pretrained,
     runfolder,
     steps,
     surroundings,
 )
 from pipeline.clock import now_iso
 from pipeline.context import Context
-from pipeline.errors import ConfigError, DependencyError, MindRunError, Mistake
+from pipeline.errors import MindRunError
 from pipeline.files import write_atomically
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest, StageRecord
 from pipeline.masking import mask, masked
 from pipeline.stage import Stage, find_all
 from pipeline.steps import Step
-from pipeline.storage import open_storage
 
 logger = logging.getLogger(__name__)
 
@@ -54,63 +51,6 @@ class Outcome:
     was_done: bool = False
 
 
-def prepare(job: Job, command: str) -> Context:
-    """The context of a job before anything is done; writes nothing.
-
-    Raises:
-        ConfigError: no folder can be written, a storage or checkpoint cannot be meant, or `run.id`
-            names the run of another job.
-    """
-    data_dir = places.choose("cluster.data_dir", job.cluster.data_dir)
-    output_dir = places.choose("cluster.output_dir", job.cluster.output_dir)
-    folder = output_dir / job.run_id
-    previous = manifest.read(folder)
-    mistakes = [*_unusable_places(job), *_unusable_checkpoint(job, output_dir)]
-    if previous and previous.digest != job.digest and not job.run.fresh:
-        problem = f"{job.run_id!r} is the run of another job (its settings or code differ)"
-        remedy = "choose another name, or write run.fresh=true to put that run aside"
-        mistakes.append(Mistake("run.id", problem, "", remedy))
-    if mistakes:
-        raise ConfigError(mistakes)
-    record = Manifest(
-        run_id=job.run_id,
-        digest=job.digest,
-        attempt=previous.attempt if previous else 1,
-        started=previous.started if previous else now_iso(),
-        command=mask(command),
-        job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
-        export_url=mask(job.cluster.export_url),
-        metrics=previous.metrics if previous else {},
-        inputs=previous.inputs if previous else (),
-        launch={"cluster": job.cluster.name, "detected_by": "the command line", "ranks": 1},
-        environment={},
-    )
-    return Context(job, folder, data_dir, output_dir, record, previous)
-
-
-def _unusable_places(job: Job) -> list[Mistake]:
-    """What keeps a URL of the job from being opened; no place is asked."""
-    urls = {f"dataset.archives.{i}.url": a.url for i, a in enumerate(job.dataset.archives)}
-    if "export" in job.mode.stages:
-        urls["cluster.export_url"] = job.cluster.export_url
-    mistakes = []
-    for key, url in urls.items():
-        try:
-            open_storage(url, stall_s=job.cluster.transfer.stall_s)
-        except ConfigError as error:
-            mistakes += [
-                Mistake(key, f"{m.key}: {m.problem}", "", m.remedy) for m in error.mistakes
-            ]
-        except DependencyError as error:
-            mistakes.append(Mistake(key, str(error)))
-    return mistakes
-
-
-def _unusable_checkpoint(job: Job, output_dir: Path) -> list[Mistake]:
-    found = pretrained.find(job, output_dir)
-    return [found] if isinstance(found, Mistake) else []
-
-
 def run(
     job: Job, *, command: str, config: Any, before_work: Callable[[Sequence[Step]], object]
 ) -> Outcome:
@@ -122,11 +62,11 @@ def run(
         ConfigError: the job is wrong; nothing was written.
         RunBusyError: another process runs it.
     """
-    context = prepare(job, command)
+    folder = preparation.prepare(job, command).folder
     stages, _ = find_all(job.mode.stages)
-    with runfolder.owned(context.folder):
-        # Another process may have worked on the run until a moment ago.
-        context = prepare(job, command)
+    with runfolder.owned(folder):
+        # Read only now: another process may have worked on the run until a moment ago.
+        context = preparation.prepare(job, command)
         previous = context.previous
         if previous and not job.run.fresh and completion.is_complete(context, stages):
             return Outcome(errors.DONE, context.folder, previous, was_done=True)

@@ -57,7 +57,7 @@ def validate(
         known = {mistake.key for mistake in found}
         found += [m for m in _explain_all(error, mapping, origins) if m.key not in known]
     found += _component_mistakes(mapping, origins, {mistake.key for mistake in found})
-    found += _stage_mistakes(mapping, job, origins)
+    found += _stage_mistakes(mapping, origins)
     if found or job is None:
         raise ConfigError(found)
     return job
@@ -90,11 +90,11 @@ def _explain_all(
     for detail in error.errors(include_url=False):
         key = _key(detail["loc"], mapping)
         if key not in found:
-            found[key] = _explain(key, detail, mapping, origins)
+            found[key] = _explain(key, detail, origins)
     return list(found.values())
 
 
-def _explain(key: str, detail: Any, mapping: Mapping[str, Any], origins: Origins) -> Mistake:
+def _explain(key: str, detail: Any, origins: Origins) -> Mistake:
     kind, value = detail["type"], detail["input"]
     origin = origins.within(key).text
     if kind == "extra_forbidden":
@@ -157,14 +157,12 @@ def _component_mistakes(
     mistakes = []
     for key, positional in _POSITIONAL.items():
         group, name = key.split(".")
-        value = mapping.get(group) or {}
-        value = value.get(name) if isinstance(value, Mapping) else None
-        target = value.get("_target_") if isinstance(value, Mapping) else None
-        if (
-            not isinstance(target, str)
-            or "." not in target
-            or any(k.startswith(key) for k in known)
-        ):
+        part = mapping.get(group)
+        value = part.get(name) if isinstance(part, Mapping) else None
+        if not isinstance(value, Mapping) or any(k.startswith(key) for k in known):
+            continue
+        target = value.get("_target_")
+        if not isinstance(target, str) or "." not in target:
             continue
         arguments = {k: v for k, v in value.items() if k != "_target_"}
         verdict = component.check(Call(target, positional, arguments))
@@ -174,14 +172,14 @@ def _component_mistakes(
     return mistakes
 
 
-def _stage_mistakes(mapping: Mapping[str, Any], job: Job | None, origins: Origins) -> list[Mistake]:
+def _stage_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:
     mode = mapping.get("mode") or {}
     listed = mode.get("stages") if isinstance(mode, Mapping) else None
     if not isinstance(listed, (list, tuple)) or not all(isinstance(s, str) for s in listed):
         return []
     stages, found = stage.find_all(listed)
     mistakes = [Mistake(m.key, m.problem, origins.within(m.key).text, m.remedy) for m in found]
-    for needed in stages if job else ():
+    for needed in stages:
         mistakes += _needs_of(needed, mode, origins)
     return mistakes
 
