@@ -15,15 +15,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import (
-    completion,
-    errors,
-    log,
-    manifest,
-    runfolder,
-    steps,
-    surroundings,
-)
+from pipeline import completion, errors, log, manifest, preparation, runfolder, steps, surroundings
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.errors import MindRunError
