@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.errors import IntegrityError
 from pipeline.files import naming_full_disk
 
 
-def inside(name: str, *, origin: str) -> PurePosixPath:
-    r"""The name as a relative path that cannot leave the folder it is put in.
+def inside(name: str, *, origin: str) -> str:
+    r"""The name, if it is a relative path that cannot leave the folder it is put in.
 
     Refused: absolute names, drive letters, backslashes, `.`, `..` and empty parts.
 
-    >>> str(inside("train/a.png", origin="a.zip"))
+    >>> inside("train/a.png", origin="a.zip")
     'train/a.png'
 
     Raises:
@@ -29,26 +29,38 @@ def inside(name: str, *, origin: str) -> PurePosixPath:
             f"{origin}: the name {name!r} is absolute, leaves the folder or is spelled so that it "
             f"might; expected names such as 'train/a.png'. Nothing of it was written."
         )
-    return PurePosixPath(name)
+    return name
 
 
-def refuse_clashes(names: Iterable[PurePosixPath], *, origin: str) -> None:
+def refuse_clashes(names: Iterable[str], *, origin: str) -> None:
     """No name comes twice, and none is the folder of another.
 
     Raises:
         IntegrityError: two of them cannot both be files; the message shows which.
     """
-    files: set[PurePosixPath] = set()
+    files: set[str] = set()
     for name in names:
         if name in files:
-            raise IntegrityError(f"{origin}: {str(name)!r} comes twice; nothing says which counts.")
+            raise IntegrityError(f"{origin}: {name!r} comes twice; nothing says which counts.")
         files.add(name)
-    for name in files:
-        clash = next((parent for parent in name.parents if parent in files), None)
-        if clash:
-            raise IntegrityError(
-                f"{origin}: {str(clash)!r} is a file, and the folder of {str(name)!r} as well."
-            )
+    clashes = files & folders_of(files)
+    if clashes:
+        raise IntegrityError(f"{origin}: {min(clashes)!r} is a file, and the folder of others too.")
+
+
+def folders_of(names: Iterable[str]) -> set[str]:
+    """Every folder that these names lie in, at any depth.
+
+    >>> sorted(folders_of(["a/b/c", "d"]))
+    ['a', 'a/b']
+    """
+    folders: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
 
 
 @contextlib.contextmanager
@@ -68,15 +80,13 @@ def building(folder: Path, *, keep: bool = False) -> Iterator[Path]:
     workshop = folder.with_name(f".{folder.name}.part")
     if not keep:
         _clear(workshop)
-    with naming_full_disk(folder):
+    with naming_full_disk(folder), contextlib.ExitStack() as on_failure:
+        if not keep:
+            on_failure.callback(_clear, workshop)
         (workshop / "files").mkdir(parents=True, exist_ok=True)
-        try:
-            yield workshop
-            (workshop / "files").rename(folder)
-        except BaseException:
-            if not keep:
-                _clear(workshop)
-            raise
+        yield workshop
+        (workshop / "files").rename(folder)
+        on_failure.pop_all()
     _clear(workshop)
 
 

@@ -1,0 +1,109 @@
+"""The local disk, and whatever is mounted there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import IntegrityError
+from pipeline.files import CHUNK_BYTES, naming_full_disk, replacing, sha256_of
+from pipeline.folders import inside
+from pipeline.storage.disk import naming_cause
+from pipeline.storage.protocol import Entry, ObjectChangedError, OnBytes, ignore_bytes
+from pipeline.storage.urls import normalise
+
+# What files.replacing calls a file that is being written.
+_BEING_WRITTEN = re.compile(r"\..+\.tmp[a-z0-9_]{8}")
+
+
+class LocalStorage:
+    """A folder; it need not exist before the first put."""
+
+    def __init__(self, url: str) -> None:
+        """Takes a plain path or a file:// URL."""
+        self._root = Path(normalise(url)).absolute()
+        self.url = str(self._root)
+
+    def head(self, key: str) -> Entry | None:
+        """What lies under the key, or None; folders are no objects."""
+        path = self._path(key)
+        return _entry(key, path.stat()) if path.is_file() else None
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Every file whose key starts with this text, in order of names; links are followed."""
+        folder = prefix.rpartition("/")[0]
+        start = self._path(folder) if folder else self._root
+        if start.is_dir():
+            for path in _walk(start, ancestors=()):
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    yield _entry(key, path.stat())
+
+    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
+        """The file's bytes from `start_byte` on."""
+        path = self._path(key)
+        with naming_cause(path), path.open("rb") as file:
+            found = _entry(key, os.fstat(file.fileno()))
+            if etag and found.etag != etag:
+                raise ObjectChangedError(f"{path} has changed since it was begun; start over.")
+            file.seek(start_byte)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    def put(self, key: str, path: Path, *, on_bytes: OnBytes = ignore_bytes) -> Entry:
+        """The key holds the file as it was when this began, read back and compared."""
+        target = self._path(key)
+        with naming_cause(path), naming_full_disk(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as temporary_path:
+                sha256 = _copy(path, temporary_path, on_bytes)
+                if sha256_of(temporary_path) != sha256:
+                    raise IntegrityError(
+                        f"{target}: what was read back differs from {path}; "
+                        f"look at the disk or the mount, then run the command again."
+                    )
+            return _entry(key, target.stat())
+
+    def delete(self, key: str) -> None:
+        """Nothing lies under the key."""
+        path = self._path(key)
+        with naming_cause(path):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._root / inside(key, origin=self.url)
+
+
+def _entry(key: str, status: os.stat_result) -> Entry:
+    etag = f"{status.st_mtime_ns:x}-{status.st_ino:x}-{status.st_size:x}"
+    return Entry(key, status.st_size, etag, status.st_mtime)
+
+
+def _copy(source: Path, target: Path, on_bytes: OnBytes) -> str:
+    """The target holds the source's bytes as of now; returns their SHA-256."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("wb") as writing:
+        left_bytes = os.fstat(reading.fileno()).st_size
+        while chunk := reading.read(min(CHUNK_BYTES, left_bytes)):
+            writing.write(chunk)
+            digest.update(chunk)
+            left_bytes -= len(chunk)
+            on_bytes(len(chunk))
+    return digest.hexdigest()
+
+
+def _walk(folder: Path, *, ancestors: tuple[str, ...]) -> Iterator[Path]:
+    """Every file below, links followed, but never in a circle."""
+    identity = os.path.realpath(folder)
+    if identity in ancestors:
+        return
+    with naming_cause(folder):
+        children = sorted(folder.iterdir())
+    for path in children:
+        if path.is_dir():
+            yield from _walk(path, ancestors=(*ancestors, identity))
+        elif path.is_file() and not _BEING_WRITTEN.fullmatch(path.name):
+            yield path

@@ -1,0 +1,93 @@
+"""Trying again, for as long as it may help and not longer."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pipeline.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 8.0
+
+# An attempt that brought so much more was no failure: a long download may break many times.
+PROGRESS_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many transfers run at once, how often each is tried again, how long it may stall."""
+
+    parallel: int
+    retries: int
+    stall_s: float
+
+    @property
+    def patience_s(self) -> float:
+        """After attempts that took so long and moved nothing, no other one begins.
+
+        One attempt can stand still more than once (asking, then reading), so that a
+        count alone does not bound the time.
+        """
+        return self.stall_s * (self.retries + 0.25)
+
+
+@dataclass
+class Progress:
+    """What an action has to show for itself so far, kept up to date by the action.
+
+    `moved_bytes` is all that ever moved, `safe_bytes` what need not move again.
+    """
+
+    moved_bytes: int = 0
+    safe_bytes: int = 0
+
+
+def retry(
+    action: Callable[[], T],
+    *,
+    limits: Limits,
+    progress: Progress | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> T:
+    """What `action` returns, tried again after each passing StorageError.
+
+    The waits double up to a cap, with jitter so that many clients do not come back at
+    the same moment. The count starts anew whenever PROGRESS_BYTES more are safe.
+
+    Raises:
+        StorageError: of the last attempt; its text also says how many there were.
+    """
+    progress = progress or Progress()
+    attempts, idle_s = 0, 0.0
+    while True:
+        before, begun_s = replace(progress), time.monotonic()
+        attempts += 1
+        try:
+            return action()
+        except StorageError as error:
+            has_moved = progress.moved_bytes > before.moved_bytes
+            idle_s = 0.0 if has_moved else idle_s + time.monotonic() - begun_s
+            if progress.safe_bytes >= before.safe_bytes + PROGRESS_BYTES:
+                attempts = 1
+            wait_s = _wait_s(attempts)
+            is_over = attempts > limits.retries or idle_s > limits.patience_s
+            if not error.is_passing or (is_over and attempts == 1):
+                raise
+            if is_over:
+                raise type(error)(f"{error} Gave up after {attempts} attempts.") from error
+            log.warning("%s Trying again in %.1f s.", error, wait_s)
+        sleep(wait_s)
+
+
+def _wait_s(attempts: int) -> float:
+    longest_s: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempts - 1))
+    return longest_s * random.uniform(0.75, 1)

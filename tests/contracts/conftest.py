@@ -1,0 +1,67 @@
+"""The real OBS SDK against a real S3-compatible server on the loopback."""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.moxing_double import moxing_double
+
+_VARIABLES = {
+    "OBS_ACCESS_KEY_ID": "access-key-for-tests",
+    "OBS_SECRET_ACCESS_KEY": "secret-word-for-tests",
+}
+
+
+@pytest.fixture(scope="session")
+def obs_endpoint() -> Iterator[str]:
+    """The address of a server that has one bucket, `bucket`."""
+    os.environ.setdefault("MOTO_CALL_RESET_API", "false")
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    obs = pytest.importorskip("obs")
+    client = obs.ObsClient("a", "b", server=address, signature="v2", path_style=True)
+    assert client.createBucket("bucket").status < 300
+    yield address
+    server.stop()
+
+
+@pytest.fixture
+def sdk_leaves_sockets() -> Iterator[None]:
+    """Closes the connections that the SDK forgets where sending fails."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def obs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials in the environment, as a platform gives them."""
+    monkeypatch.delenv("OBS_SECURITY_TOKEN", raising=False)
+    for name, value in _VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def obs_environment(
+    obs_endpoint: str, obs_credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variables that open_storage needs to reach that server."""
+    del obs_credentials
+    monkeypatch.setenv("OBS_ENDPOINT", obs_endpoint)
+
+
+@pytest.fixture
+def moxing_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in for Huawei's moxing, and one bucket, `bucket`."""
+    with moxing_double(tmp_path / "world", monkeypatch):
+        yield
