@@ -1,0 +1,1 @@
+"""The digits that ship with MindRun, and the script that made them."""

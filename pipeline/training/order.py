@@ -1,0 +1,38 @@
+"""The order of samples: a function of (seed, epoch), the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pipeline.data import Array
+
+
+def permutation(samples: int, *, seed: int, epoch: int) -> Array:
+    """Every index below `samples` once, int32, shuffled by seed and epoch alone.
+
+    Sorts the raw numbers of a Philox generator keyed by (seed, epoch): raw numbers are the same in
+    every numpy version, while the algorithm behind numpy's own shuffle may change.
+    """
+    generator = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))
+    return np.argsort(generator.random_raw(samples), kind="stable").astype(np.int32)
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """How many batches an epoch has."""
+    return max(samples // batch_size, 1)
+
+
+def batches(samples: int, batch_size: int, *, seed: int, epoch: int) -> Iterator[Array]:
+    """The epoch's batches as index arrays of one size.
+
+    What does not fill a last batch is left out, as is the custom: it would need a second graph,
+    and another epoch's order brings it in. Fewer samples than a batch are one batch of all.
+    """
+    indices = permutation(samples, seed=seed, epoch=epoch)
+    size = min(batch_size, samples)
+    for step in range(steps_per_epoch(samples, batch_size)):
+        yield indices[step * size : (step + 1) * size]

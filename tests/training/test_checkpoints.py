@@ -1,0 +1,175 @@
+"""A checkpoint counts when its record vouches for it, and only then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.training import checkpoints
+from pipeline.training.checkpoints import Progress, Saved
+from pipeline.training.device import Engine
+
+ENGINE = Engine(mindspore="2.10.0", target="CPU", instruction_set="AVX2", machine="x86_64")
+
+
+def progress(epoch: int, losses: tuple[float, ...] = ()) -> Progress:
+    """A training that has come to this epoch."""
+    rows = [
+        {"epoch": i, "step": i * 10, "loss": losses[i - 1] if losses else 1 / i}
+        for i in range(1, epoch + 1)
+    ]
+    return Progress(epoch, epoch * 10, seed=1, precision="O0", engine=ENGINE, rows=rows)
+
+
+def save(folder: Path, epoch: int, losses: tuple[float, ...] = ()) -> Saved:
+    """Saves a stand-in for a checkpoint; only MindSpore looks inside."""
+    folder.mkdir(exist_ok=True)
+    content = f"weights of epoch {epoch}".encode()
+    return checkpoints.save(
+        folder, "net", progress(epoch, losses), write=lambda path: _write(path, content)
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def test_the_newest_is_chosen_by_number(tmp_path: Path):
+    """Epoch 10 is newer than epoch 9."""
+    for epoch in (1, 9, 10):
+        save(tmp_path, epoch)
+
+    newest = checkpoints.newest_good(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.path.name == "net-10.ckpt"
+    assert newest.progress == progress(10)
+
+
+@pytest.mark.parametrize("damage", [b"", b"weights of epoch X", b"weights of epoch 20"])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes
+):
+    """The one before is used, and the log names the damaged one."""
+    save(tmp_path, 1)
+    save(tmp_path, 2).path.write_bytes(damage)
+
+    newest = checkpoints.newest_good(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.progress.epoch == 1
+    assert "net-2.ckpt" in caplog.text
+
+
+def test_a_checkpoint_without_a_record_is_not_trusted(tmp_path: Path):
+    """A kill between checkpoint and record leaves nothing that counts."""
+    save(tmp_path, 1)
+    save(tmp_path, 2).record_path.unlink()
+
+    assert checkpoints.rows(tmp_path, "net") == progress(1).rows
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "[]", "{}", '{"epoch": 2}', '"text"', "null"],
+)
+def test_an_unreadable_record_is_passed_over_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, record: str
+):
+    """A record of any shape stops nobody."""
+    save(tmp_path, 1)
+    save(tmp_path, 2).record_path.write_text(record)
+
+    assert checkpoints.finished(tmp_path, "net", 1) == tmp_path / "net-1.ckpt"
+    assert "net-2.json" in caplog.text
+
+
+def test_a_record_whose_rows_have_a_gap_is_not_trusted(tmp_path: Path):
+    """metrics.jsonl is rebuilt from these rows, so each epoch must be there once."""
+    path = save(tmp_path, 2).record_path
+    record = json.loads(path.read_text())
+    del record["rows"][0]
+    path.write_text(json.dumps(record))
+
+    assert checkpoints.newest_good(tmp_path, "net") is None
+
+
+def test_a_renamed_checkpoint_is_not_taken_for_another_epoch(tmp_path: Path):
+    """The epoch is what the record says, and the name must agree."""
+    saved = save(tmp_path, 1)
+    saved.path.rename(tmp_path / "net-7.ckpt")
+    saved.record_path.rename(tmp_path / "net-7.json")
+
+    assert checkpoints.newest_good(tmp_path, "net") is None
+
+
+def test_other_networks_files_are_not_ours(tmp_path: Path):
+    """A name that begins like ours is another's."""
+    save(tmp_path, 1)
+    (tmp_path / "net-wide-5.json").write_text((tmp_path / "net-1.json").read_text())
+
+    newest = checkpoints.newest_good(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.progress.epoch == 1
+
+
+def test_finished_means_this_very_epoch(tmp_path: Path):
+    """Fewer epochs are not enough, and more do not stand for it."""
+    for epoch in (1, 2, 3):
+        save(tmp_path, epoch)
+
+    assert checkpoints.finished(tmp_path, "net", 2) == tmp_path / "net-2.ckpt"
+    assert checkpoints.finished(tmp_path, "net", 4) is None
+    assert checkpoints.finished(tmp_path / "nowhere", "net", 1) is None
+
+
+def test_the_index_points_at_best_and_last(tmp_path: Path):
+    """The best has the lowest training loss."""
+    losses = (0.5, 0.1, 0.3)
+    for epoch in (1, 2, 3):
+        save(tmp_path, epoch, losses)
+
+    index = json.loads((tmp_path / checkpoints.INDEX_NAME).read_text())
+
+    assert (index["best"]["path"], index["best"]["loss"]) == ("net-2.ckpt", 0.1)
+    assert (index["last"]["path"], index["last"]["epoch"]) == ("net-3.ckpt", 3)
+    assert checkpoints.best(tmp_path, "net") == tmp_path / "net-2.ckpt"
+
+
+def test_a_failed_save_leaves_the_folder_as_it_was(tmp_path: Path):
+    """An error while writing leaves neither half a checkpoint nor a temporary file."""
+    save(tmp_path, 1)
+    before = sorted(tmp_path.iterdir())
+
+    def fail(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="went away"):
+        checkpoints.save(tmp_path, "net", progress(2), write=fail)
+    checkpoints.remove_unfinished(tmp_path, "net")
+
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_changes_exact_results_is_named():
+    """Another MindSpore or seed is listed with both values."""
+    other = Progress(1, 10, seed=2, precision="O0", engine=ENGINE, rows=[])
+
+    assert progress(1).differences(other) == ["seed: 1 -> 2"]
+
+
+def test_reading_checkpoints_imports_neither_mindspore_nor_numpy():
+    """A runner may ask how far training has come in a few milliseconds."""
+    code = (
+        "import sys; from pipeline.training import checkpoints; "
+        "sys.exit(bool({'mindspore', 'numpy'} & set(sys.modules)))"
+    )
+
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=root).returncode == 0

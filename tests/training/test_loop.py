@@ -1,0 +1,198 @@
+"""Training: rows, checkpoints, and going on after an end of any kind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pictures import dots
+
+from pipeline.errors import CheckpointError, DatasetError, TrainingError
+from pipeline.training import checkpoints
+
+if TYPE_CHECKING:
+    from pictures import MakeSession
+
+    from pipeline.training.session import Session
+
+pytestmark = pytest.mark.mindspore
+
+
+def train(session: Session, folder: Path, epochs: int, **callbacks: Any) -> Path:
+    """Trains the session; nobody listens unless told so."""
+    from pipeline.training import loop
+
+    listeners = {name: lambda _: None for name in ("progress", "record", "saved")}
+    return loop.train(session, folder, "net", epochs=epochs, **{**listeners, **callbacks})
+
+
+def digest(session: Session) -> str:
+    """The SHA-256 over all weights and optimizer state."""
+    state = sorted(session.state().items())
+    return hashlib.sha256(b"".join(p.asnumpy().tobytes() for _, p in state)).hexdigest()
+
+
+def test_each_epoch_has_a_row_a_checkpoint_and_a_record(tmp_path: Path, make_session: MakeSession):
+    """Callers hear of samples, rows and files, and learning shows in the rows."""
+    samples: list[int] = []
+    rows: list[dict[str, float]] = []
+    files: list[Path] = []
+
+    last = train(
+        make_session(), tmp_path, 3, progress=samples.append, record=rows.append, saved=files.append
+    )
+
+    assert last == tmp_path / "net-3.ckpt"
+    assert sum(samples) == 3 * 96
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 6), (2, 12), (3, 18)]
+    assert rows[2]["loss"] < rows[0]["loss"]
+    assert rows[2]["accuracy"] > rows[0]["accuracy"]
+    names = ["net-1.ckpt", "net-1.json", "index.json"]
+    assert [path.name for path in files[:3]] == names
+    assert all(path.is_file() for path in files)
+    assert checkpoints.rows(tmp_path, "net") == rows
+
+
+def test_a_second_call_does_nothing(
+    tmp_path: Path, make_session: MakeSession, caplog: pytest.LogCaptureFixture
+):
+    """What is trained is not trained again; the session gets the weights."""
+    first = make_session()
+    train(first, tmp_path, 2)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    again = make_session()
+
+    train(again, tmp_path, 2, record=pytest.fail)
+
+    assert digest(again) == digest(first)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+    assert "damaged" not in caplog.text
+
+
+def test_going_on_is_bit_identical(
+    tmp_path: Path, make_session: MakeSession, caplog: pytest.LogCaptureFixture
+):
+    """Two epochs and then two more are the same four epochs, past a damaged checkpoint too."""
+    caplog.set_level("INFO")
+    whole, parted = make_session(), make_session()
+    train(whole, tmp_path / "whole", 4)
+    train(make_session(), tmp_path / "parts", 3)
+    (tmp_path / "parts" / "net-3.ckpt").write_bytes(b"damaged")
+    new_rows: list[dict[str, float]] = []
+
+    train(parted, tmp_path / "parts", 4, record=new_rows.append)
+
+    assert digest(parted) == digest(whole)
+    assert [row["epoch"] for row in new_rows] == [3, 4]
+    assert "resuming after epoch 2" in caplog.text
+    assert "bit-identical" not in caplog.text
+
+
+def test_another_engine_is_said_to_change_the_bits(
+    tmp_path: Path, make_session: MakeSession, caplog: pytest.LogCaptureFixture
+):
+    """Another instruction set goes on, with a warning that names it."""
+    train(make_session(), tmp_path, 1)
+    record = tmp_path / "net-1.json"
+    record.write_text(record.read_text().replace('"AVX2"', '"SSE41"'))
+
+    train(make_session(), tmp_path, 2)
+
+    assert "will not be bit-identical; instruction_set: SSE41 -> AVX2" in caplog.text
+
+
+@pytest.mark.parametrize("samples", [5, 16])
+def test_few_samples_are_one_batch(tmp_path: Path, make_session: MakeSession, samples: int):
+    """With fewer samples than a batch, every one is used."""
+    rows: list[dict[str, float]] = []
+
+    train(make_session(train=dots(samples)), tmp_path, 1, record=rows.append)
+
+    assert rows[0]["step"] == 1
+    assert rows[0]["accuracy"] * samples == pytest.approx(round(rows[0]["accuracy"] * samples))
+
+
+def test_a_loss_that_is_no_number_ends_training(tmp_path: Path, make_session: MakeSession):
+    """The error names epoch, step, learning rate and the last good checkpoint."""
+    train(make_session(), tmp_path, 1)
+
+    with pytest.raises(TrainingError, match=r"epoch 2, step \d+.*1e\+30.*net-1\.ckpt"):
+        train(make_session(learning_rate=1e30), tmp_path, 5)
+
+
+def test_data_that_do_not_fit_the_network_are_refused(tmp_path: Path, make_session: MakeSession):
+    """Shapes and labels are compared while compiling, before a weight moves."""
+    wide, many = dots(20, size=7), dots(60, classes=6)
+
+    with pytest.raises(DatasetError, match=r"MLP cannot work on image float32 \(n, 1, 7, 7\)"):
+        train(make_session(train=wide, test=None), tmp_path, 1)
+    with pytest.raises(DatasetError, match="4 classes apart, and there is a label 5"):
+        train(make_session(train=many, test=None), tmp_path, 1)
+
+
+def test_a_session_without_training_data_does_not_train(tmp_path: Path, make_session: MakeSession):
+    """Evaluation's sessions have no optimizer, and say so."""
+    with pytest.raises(TrainingError, match="no training data"):
+        train(make_session(train=None), tmp_path, 1)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, make_session: MakeSession):
+    """Resuming never loads half of a state."""
+    from pipeline.models.mlp import MLP
+
+    train(make_session(), tmp_path, 1)
+
+    with pytest.raises(CheckpointError, match=r"layers\.1\.weight is \(16, 36\) in the file"):
+        train(make_session(network=MLP(4, 1, 6, [8])), tmp_path, 2)
+
+
+def start_child(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Trains eight epochs in a process of its own."""
+    script = Path(__file__).with_name("train_in_child.py")
+    working_folder = folder / "cwd"
+    working_folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(script), str(folder), "8"]
+    return subprocess.Popen(command, env=environment, cwd=working_folder)
+
+
+def wait_for(path: Path) -> None:
+    """The path is there, within a minute."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.002)
+
+
+def sha256_of_state(folder: Path) -> str:
+    """The SHA-256 over what the last checkpoint holds."""
+    from pipeline.training import parameters
+
+    state = sorted(parameters.read(folder / "checkpoints" / "net-8.ckpt").items())
+    return hashlib.sha256(b"".join(p.asnumpy().tobytes() for _, p in state)).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("make_session")
+def test_killed_and_run_again_is_bit_identical(tmp_path: Path, child_environment: dict[str, str]):
+    """Kill -9 or Ctrl-C at any moment, then the same command: the same bits, nothing left over."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start_child(whole, child_environment).wait(timeout=60) == 0
+
+    for epoch, kill in ((2, signal.SIGKILL), (5, signal.SIGINT)):
+        child = start_child(killed, child_environment)
+        wait_for(killed / "checkpoints" / f"net-{epoch}.ckpt")
+        os.kill(child.pid, kill)
+        assert child.wait(timeout=20) == (130 if kill == signal.SIGINT else -kill)
+    assert start_child(killed, child_environment).wait(timeout=60) == 0
+
+    assert sha256_of_state(killed) == sha256_of_state(whole)
+    names = [sorted(p.name for p in (f / "checkpoints").iterdir()) for f in (whole, killed)]
+    assert names[0] == names[1]
+    assert not list((killed / "cwd").iterdir())
