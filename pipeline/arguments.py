@@ -11,30 +11,30 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import Mistake
-from pipeline.spelling import nearest_or_all
+from pipeline.spelling import nearest_or_all, shortened
 
-# Hydra's own information flags and how many values each takes ("?" is one or none).
+# Hydra's own information flags, by every name they have.
 _HYDRA_FLAGS = {
-    "--help": 0,
-    "-h": 0,
-    "--hydra-help": 0,
-    "--version": 0,
-    "--resolve": 0,
-    "--cfg": 1,
-    "-c": 1,
-    "--package": 1,
-    "-p": 1,
-    "--shell-completion": 1,
-    "-sc": 1,
-    "--info": "?",
-    "-i": "?",
+    "-h": "--help",
+    "-c": "--cfg",
+    "-p": "--package",
+    "-sc": "--shell-completion",
+    "-i": "--info",
+    **{name: name for name in ("--help", "--hydra-help", "--version", "--resolve")},
+    **{name: name for name in ("--cfg", "--package", "--shell-completion", "--info")},
 }
-_INFO_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_WITH_VALUE = ("--cfg", "--package", "--shell-completion")
+_TOPICS = {
+    "--cfg": ("job", "hydra", "all"),
+    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+}
+_FIXED_PATH = "the configuration is always conf/ beside run.py; add a folder with --config-dir"
+_FIXED_NAME = "the first file is always config.yaml; choose a recipe with experiment=NAME"
 _REFUSED = {
-    "--config-path": "the project's configuration is always conf/; add a folder with --config-dir",
-    "-cp": "the project's configuration is always conf/; add a folder with --config-dir",
-    "--config-name": "the first file is always config.yaml; use experiment=NAME for a recipe",
-    "-cn": "the first file is always config.yaml; use experiment=NAME for a recipe",
+    "--config-path": _FIXED_PATH,
+    "-cp": _FIXED_PATH,
+    "--config-name": _FIXED_NAME,
+    "-cn": _FIXED_NAME,
     "--experimental-rerun": "repeat a run with the command that its summary prints",
 }
 _KEY = re.compile(r"(?P<sign>\+\+|\+|~|)(?P<key>[^\s=+~'\"{}$,]+)")
@@ -58,12 +58,15 @@ class Setting:
 
 @dataclass
 class Arguments:
-    """The command line, taken apart, in the order it was typed."""
+    """The command line, taken apart, in the order it was typed.
+
+    `hydra_flags` holds Hydra's own flags by their long names, with their values or "".
+    """
 
     commands: list[str] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     config_dirs: list[str] = field(default_factory=list)
-    hydra_flags: list[str] = field(default_factory=list)
+    hydra_flags: dict[str, str] = field(default_factory=dict)
     is_multirun: bool = False
     mistakes: list[Mistake] = field(default_factory=list)
 
@@ -109,9 +112,11 @@ class _Reader:
         elif token in ("-r", "--run"):
             self.found.is_multirun = False
         elif name in _REFUSED:
-            self._wrong(token, "means nothing here", _REFUSED[name])
+            self._wrong(token, "this flag of Hydra's means nothing here", _REFUSED[name])
+            if given is None and self.waiting and not self.waiting[0].startswith("-"):
+                self.waiting.pop(0)
         elif name in _HYDRA_FLAGS:
-            self._read_hydra_flag(name, given)
+            self._read_hydra_flag(_HYDRA_FLAGS[name], given)
         elif name in ("--config-dir", "-cd"):
             folder = self._value(name, given)
             self.found.config_dirs += [folder] if folder else []
@@ -121,22 +126,32 @@ class _Reader:
             self._read_setting_flag(token, name, given)
 
     def _read_hydra_flag(self, name: str, given: str | None) -> None:
-        arity = _HYDRA_FLAGS[name]
-        topic_follows = bool(self.waiting) and self.waiting[0] in _INFO_TOPICS
-        self.found.hydra_flags.append(name)
-        if arity == 1 or given is not None or (arity == "?" and topic_follows):
-            self.found.hydra_flags.append(self._value(name, given))
+        if given is None and (name in _WITH_VALUE or self._topic_follows(name)):
+            given = self._value(name, None)
+            if not given:
+                return
+        topics = _TOPICS.get(name)
+        if topics and given is not None and given not in topics:
+            self._wrong(f"{name} {given}", "shows no such thing", nearest_or_all(given, topics))
+        self.found.hydra_flags[name] = given or ""
+
+    def _topic_follows(self, name: str) -> bool:
+        """Whether the next word belongs to a flag that works without one, too."""
+        following = self.waiting[0] if self.waiting else ""
+        is_word = bool(following) and "=" not in following and following[0] not in "-~"
+        return name == "--info" and is_word and following not in self.known_commands
 
     def _read_text(self, pair: str) -> None:
         key, equals, value = pair.partition("=")
-        if equals and _KEY.fullmatch(key):
-            match = _KEY.fullmatch(key)
-            sign = match["sign"] if match else ""
+        match = _KEY.fullmatch(key)
+        if equals and match:
+            token = f"--text {pair}"
             self.found.settings.append(
-                Setting(f"--text {pair}", key[len(sign) :], value, sign, is_exact=True)
+                Setting(token, match["key"], value, match["sign"], is_exact=True)
             )
         elif pair:
-            self._wrong(f"--text {pair}", "is not key=VALUE", "write --text mode.checkpoint=VALUE")
+            remedy = "write it like --text mode.checkpoint=VALUE"
+            self._wrong(f"--text {pair}", "is not key=VALUE", remedy)
 
     def _read_setting_flag(self, token: str, name: str, given: str | None) -> None:
         key = name.lstrip("-")
@@ -164,7 +179,8 @@ class _Reader:
         elif match and match["sign"] == "~":
             self.found.settings.append(Setting(token, match["key"], None, "~"))
         elif equals:
-            self._wrong(token, f"has no key before '=' ({key!r})", "write key=value")
+            problem = f"{key!r} cannot be a key" if key else "there is no key before '='"
+            self._wrong(token, problem, "write it like mode.epochs=3, without blanks")
         elif token in self.known_commands:
             self.found.commands.append(token)
         else:
@@ -176,8 +192,12 @@ class _Reader:
             return given
         if self.waiting:
             return self.waiting.pop(0)
-        self._wrong(name, "needs a value", f"write {name} VALUE")
+        self._wrong(name, "needs a value", f"write {name} {_placeholder(name)}")
         return ""
 
     def _wrong(self, token: str, problem: str, remedy: str) -> None:
-        self.found.mistakes.append(Mistake(token, problem, "the command line", remedy))
+        self.found.mistakes.append(Mistake(shortened(token), problem, remedy=remedy))
+
+
+def _placeholder(name: str) -> str:
+    return {"--text": "key=VALUE", "--cfg": "job"}.get(name, "VALUE")

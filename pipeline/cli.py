@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from typing import NoReturn
 
 from pipeline import (
     arguments,
+    commands,
+    completion,
     compose,
     console,
     errors,
@@ -23,10 +24,13 @@ from pipeline import (
     steps,
     views,
 )
+from pipeline.arguments import Arguments
 from pipeline.compose import Composed
+from pipeline.context import Context
 from pipeline.errors import ConfigError, MindRunError, Mistake
 from pipeline.masking import mask
 from pipeline.stage import find_all
+from pipeline.steps import Step
 from pipeline.validation import probe_components
 
 COMMANDS = ("plan",)
@@ -39,6 +43,7 @@ def main(argv: Sequence[str], root: Path) -> int:
 
     `root` is the folder of run.py: there lies conf/, and relative paths in YAML count from it.
     """
+    console.bear_any_text()
     log.to_terminal()
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -49,6 +54,9 @@ def main(argv: Sequence[str], root: Path) -> int:
     except MindRunError as error:
         console.say(f"{error}", "red", to_errors=True)
         return error.exit_code
+    except OSError as error:
+        console.say(f"{error}; nothing more was done", "red", to_errors=True)
+        return errors.FAILED
     except KeyboardInterrupt as interrupt:
         console.say("stopped", "yellow", to_errors=True)
         is_terminated = isinstance(interrupt, runner.Terminated)
@@ -68,37 +76,41 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
         return hydra_entry.answer(found, root=root, current_folder=current_folder)
     composed = compose.compose(found, root=root, current_folder=current_folder)
     if "plan" in found.commands:
-        return _plan(composed, argv)
-    return _run(composed, argv)
+        return _plan(composed, found)
+    return _run(composed, found)
 
 
-def _plan(composed: Composed, argv: Sequence[str]) -> int:
-    context = preparation.prepare(composed.job, _command(argv))
+def _plan(composed: Composed, found: Arguments) -> int:
+    context = preparation.prepare(composed.job, commands.resume(found, _start_file()))
     stages, _ = find_all(composed.job.mode.stages)
-    views.show_plan(context, steps.decide(stages, context), is_result=True)
+    decided, previous = steps.foresee(stages, context), context.previous
+    is_done = previous is not None and completion.looks_complete(context, decided)
+    if previous and is_done:
+        decided = completion.settled(decided)
+    views.show_plan(context, decided, is_result=True)
+    if previous and is_done:
+        views.show_done(previous, context.folder, context.manifest.command)
     _tell(composed.notes)
     return errors.DONE
 
 
-def _run(composed: Composed, argv: Sequence[str]) -> int:
-    job, command = composed.job, _command(argv)
+def _run(composed: Composed, found: Arguments) -> int:
+    job, command = composed.job, commands.resume(found, _start_file())
 
-    def before_work(decided: Sequence[steps.Step]) -> None:
+    def before_work(context: Context, decided: Sequence[Step]) -> None:
         probe_components(job, os.environ)
-        context = preparation.prepare(job, command)
         views.show_plan(context, decided, is_result=False)
         _tell(composed.notes)
 
     outcome = runner.run(job, command=command, config=composed.mapping, before_work=before_work)
-    views.show_summary(outcome, command)
+    following = commands.following(found, _start_file(), job=job, manifest=outcome.manifest)
+    views.show_summary(outcome, command=command, next_command=following)
     _tell(composed.notes)
     return outcome.exit_code
 
 
-def _command(argv: Sequence[str]) -> str:
-    """The command that goes on with this run: the same one, without starting anew."""
-    kept = [token for token in argv if not token.lstrip("-").startswith("run.fresh=")]
-    return shlex.join(["python", sys.argv[0] or "run.py", *kept])
+def _start_file() -> str:
+    return sys.argv[0] or "run.py"
 
 
 def _tell(notes: Sequence[str]) -> None:

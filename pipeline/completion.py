@@ -6,31 +6,47 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline import manifest, publish, steps
+from pipeline import manifest, publish
 from pipeline.context import Context
 from pipeline.errors import StorageError
 from pipeline.manifest import Manifest
 from pipeline.masking import masked
-from pipeline.stage import Stage
+from pipeline.stage import Outlook
+from pipeline.steps import Step
 
 logger = logging.getLogger(__name__)
 
 
-def is_complete(context: Context, stages: Sequence[Stage]) -> bool:
+def is_complete(context: Context, decided: Sequence[Step]) -> bool:
     """Whether the run was completed, from the same inputs, and everything is still there."""
     previous = context.previous
-    if not previous or previous.status != "complete":
+    if previous is None or not looks_complete(context, decided):
         return False
-    decided = steps.decide(stages, context)
+    return "export" not in context.job.mode.stages or _is_exported(context, previous)
+
+
+def looks_complete(context: Context, decided: Sequence[Step]) -> bool:
+    """The same as far as local files tell; no storage is asked."""
+    previous = context.previous
+    if not previous or previous.status != "complete" or context.reason_to_start_anew:
+        return False
+    if previous.export_url != context.manifest.export_url:
+        return False
     if any(step.outlook.state == "changed" for step in decided):
         return False
     if not manifest.is_intact(previous, context.folder):
         return False
-    for step in decided:
-        found = step.outlook.products.get("inputs")
-        if found is not None and differences(previous.inputs, masked(found)):
-            return False
-    return "export" not in context.job.mode.stages or _is_exported(context, previous)
+    found = [step.outlook.products.get("inputs") for step in decided]
+    return not any(differences(previous.inputs, masked(inputs)) for inputs in found if inputs)
+
+
+def settled(decided: Sequence[Step]) -> list[Step]:
+    """The steps of a run that looks complete: none works, export included."""
+    done = Outlook("exported and checked; a run looks at the place again", "done")
+    return [
+        Step(step.stage, done, works=False) if step.stage.name == "export" and step.works else step
+        for step in decided
+    ]
 
 
 def _is_exported(context: Context, previous: Manifest) -> bool:
@@ -39,28 +55,29 @@ def _is_exported(context: Context, previous: Manifest) -> bool:
     try:
         missing = publish.missing(place, previous)
     except StorageError as error:
-        # It was whole when it was verified; that it cannot be looked at now takes nothing back.
         logger.warning("could not look at the export place again: %s", error)
-        return True
+        # It was whole when it was verified; that it cannot be reached now takes nothing back.
+        return error.is_passing
     if missing:
-        logger.warning("%s lacks %s; exporting again", place.url, ", ".join(missing[:5]))
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        logger.warning("%s lacks %s%s; exporting again", place.url, ", ".join(missing[:5]), more)
     return not missing
 
 
 def differences(before: Sequence[Any], now: Sequence[Any]) -> list[str]:
-    """Which inputs are others than before, by name."""
+    """Which inputs are others than before, each with what differs."""
     old = {item["name"]: item for item in before}
     new = {item["name"]: item for item in now}
-    return sorted(
-        name
-        for name in old.keys() | new.keys()
-        if name not in old or name not in new or not _is_same(old[name], new[name])
-    )
+    named = {name: _difference(old.get(name), new.get(name)) for name in sorted({*old, *new})}
+    return [f"{name} {difference}" for name, difference in named.items() if difference]
 
 
-def _is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _difference(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
     """By the strongest fact that both have: the digest, else what the store tells of versions."""
-    for fact in ("sha256", "etag", "size_bytes"):
+    if old is None or new is None:
+        return "is new" if old is None else "is gone"
+    for fact in ("sha256", "etag", "size_bytes", "kind"):
         if old.get(fact) and new.get(fact):
-            return bool(old[fact] == new[fact])
-    return bool(old.get("kind") == new.get("kind"))
+            was, now = str(old[fact])[:12], str(new[fact])[:12]
+            return "" if old[fact] == new[fact] else f"({fact} {was} before, {now} now)"
+    return ""

@@ -3,7 +3,7 @@
 The early check reads the source of the module that the name points to. It knows plain
 functions and classes with an `__init__` of their own; of anything else (a name imported
 from elsewhere, an inherited `__init__`, a compiled module) it says that it cannot tell,
-and a short helper process imports the thing before the first byte is fetched.
+and a short helper process (probe.py) imports the thing before the first byte is fetched.
 """
 
 from __future__ import annotations
@@ -11,19 +11,32 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.machinery
+import importlib.util
 import inspect
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import sysconfig
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.spelling import nearest_or_all
+from pipeline.spelling import did_you_mean, nearest_or_all
 
-PROBE_TIMEOUT_S = 120.0
+# What importing a module of somebody else's may end with.
+IMPORT_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    SystemExit,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -36,69 +49,81 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What an early check found: a problem, nothing, or that it could not tell."""
+class Problem:
+    """One thing wrong with a call: with the target itself, or with one of its arguments."""
 
-    problem: str = ""
+    text: str
     remedy: str = ""
+    argument: str = "_target_"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an early check found: problems, none, or that it could not tell."""
+
+    problems: tuple[Problem, ...] = ()
     is_certain: bool = True
 
 
 def check(call: Call) -> Verdict:
     """Whether the target exists and takes these arguments, without importing anything."""
     module, _, name = call.target.rpartition(".")
+    if _is_standard_library(module.partition(".")[0]):
+        text = f"{call.target!r} belongs to Python's standard library"
+        return _wrong(text, "expected a class or function that makes datasets or networks")
     source_path, missing = _find_source(module)
     if missing:
-        return Verdict(f"{call.target!r} cannot be imported: no module named {missing!r}", _WHERE)
+        return _wrong(f"{call.target!r} cannot be imported: no module named {missing!r}", WHERE)
     if source_path is None:
         return Verdict(is_certain=False)
     try:
         tree = ast.parse(source_path.read_bytes())
-    except SyntaxError as error:
-        return Verdict(f"{source_path} line {error.lineno}: {error.msg}", "mend the file")
+    except (SyntaxError, ValueError) as error:
+        line = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        message = error.msg if isinstance(error, SyntaxError) else error
+        return _wrong(f"{source_path}{line}: {message}", "mend the file")
     definitions = {node.name: node for node in tree.body if isinstance(node, _DEFINITIONS)}
     if name not in definitions:
         return _missing_name(call.target, name, tree, source_path)
     return _check_definition(call, definitions[name])
 
 
-def probe(calls: Mapping[str, Call], environment: Mapping[str, str]) -> dict[str, Verdict]:
-    """The same check by importing, in a process of its own with these variables set."""
-    if not calls:
-        return {}
-    request = json.dumps(
-        {key: [c.target, c.positional, [*c.arguments]] for key, c in calls.items()}
-    )
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-c", "from pipeline import component; component.answer_probe()"],
-            input=request,
-            env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PROBE_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        slow = Verdict(
-            f"importing it took over {PROBE_TIMEOUT_S:.0f} s", "import less at module level"
-        )
-        return dict.fromkeys(calls, slow)
-    lines = answer.stdout.splitlines()
-    if answer.returncode != 0 or not lines:
-        last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
-        crashed = Verdict(
-            f"importing it ended the interpreter: {last}", "import it by hand and see"
-        )
-        return dict.fromkeys(calls, crashed)
-    return {key: Verdict(*found) for key, found in json.loads(lines[-1]).items()}
+def bind(signature: inspect.Signature, call: Call) -> tuple[Problem, ...]:
+    """Everything that keeps a callable of this signature from taking the call's arguments."""
+    named, kinds = [*signature.parameters.values()], inspect.Parameter
+    usable = [p for p in named if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    filled, rest = usable[: call.positional], named[min(call.positional, len(usable)) :]
+    takes_any = any(p.kind is kinds.VAR_KEYWORD for p in named)
+    by_name = {
+        p.name: p for p in rest if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    }
+    remedy = f"its arguments are ({', '.join(by_name)})" if by_name else "it takes no arguments"
+    problems = []
+    takes_all = any(p.kind is kinds.VAR_POSITIONAL for p in named)
+    if len(filled) < call.positional and not takes_all:
+        text = f"{call.target} takes {len(filled)} values by position; it is called with"
+        problems.append(Problem(f"{text} {call.positional}", "see how loaders are called"))
+    for name in call.arguments:
+        if name in [p.name for p in filled if p.kind is kinds.POSITIONAL_OR_KEYWORD]:
+            problems.append(Problem(f"{call.target} is given it already", "leave it out", name))
+        elif name not in by_name and not takes_any:
+            question = did_you_mean(name, by_name)
+            text = f"{call.target} has no such argument"
+            problems.append(Problem(text, "; ".join(filter(None, (question, remedy))), name))
+    for parameter in rest:
+        is_needed = parameter.default is kinds.empty and parameter.kind not in _VARIADIC
+        if is_needed and parameter.name not in call.arguments:
+            text = f"a value is missing; {call.target} needs it"
+            problems.append(Problem(text, argument=parameter.name))
+    return tuple(problems)
 
 
-def answer_probe() -> None:
-    """Imports what standard input names and writes one line of JSON: what is wrong with each."""
-    request = json.loads(sys.stdin.read())
-    verdicts = {key: _probe_one(*wanted) for key, wanted in request.items()}
-    sys.stdout.write("\n" + json.dumps(verdicts) + "\n")
+def find_code_in(folders: Sequence[Path]) -> None:
+    """Modules in these folders can be named in YAML, from now on and in helper processes."""
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            # At the end: a module of the user's own must not hide one of ours or of a library.
+            sys.path.append(folder)
 
 
 def build(target: str, *positional: Any, **arguments: Any) -> Any:
@@ -113,30 +138,56 @@ def source_of(target: str) -> Path | None:
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
-_WHERE = (
-    "check the spelling; code of your own is found beside run.py, beside a --config-dir folder "
-    "or on PYTHONPATH"
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+WHERE = (
+    "check the spelling; code of your own is found beside run.py, in a --config-dir folder or "
+    "beside it, and on PYTHONPATH"
 )
 
 
 def _find_source(module: str) -> tuple[Path | None, str]:
     """The module's source file, and the first part of its name that does not exist."""
-    locations: Iterable[str] | None = None
+    locations: list[str] | None = None
     parts = module.split(".")
     spec = None
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         # find_spec of importlib.util would import the parents; the finder itself does not.
-        spec = importlib.machinery.PathFinder.find_spec(name, locations)  # type: ignore[arg-type]
+        spec = (
+            importlib.machinery.PathFinder.find_spec(name, locations)
+            if locations is not None
+            else _find_top(name)
+        )
         if spec is None:
-            if depth == 1 and name in sys.builtin_module_names:
-                return None, ""
             return None, name
         locations = spec.submodule_search_locations
         if locations is None and depth < len(parts):
             return None, ".".join(parts[: depth + 1])
     origin = spec.origin if spec else None
     return (Path(origin) if origin and origin.endswith(".py") else None), ""
+
+
+def _find_top(name: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    # A module without a spec, such as __main__.
+    except ValueError:
+        return None
+
+
+def _is_standard_library(name: str) -> bool:
+    if name in sys.builtin_module_names:
+        return True
+    spec = _find_top(name)
+    if spec is None or spec.origin in (None, "frozen"):
+        return spec is not None and spec.origin == "frozen"
+    folder = Path(str(spec.origin)).parent
+    library = Path(sysconfig.get_paths()["stdlib"])
+    return folder in (library, library / name)
+
+
+def _wrong(text: str, remedy: str) -> Verdict:
+    return Verdict((Problem(text, remedy),))
 
 
 def _missing_name(target: str, name: str, tree: ast.Module, source_path: Path) -> Verdict:
@@ -154,18 +205,18 @@ def _missing_name(target: str, name: str, tree: ast.Module, source_path: Path) -
         return Verdict(is_certain=False)
     defined = [n.name for n in tree.body if isinstance(n, _DEFINITIONS) and n.name[0] != "_"]
     problem = f"{target!r} cannot be imported: {source_path.name} defines no {name!r}"
-    return Verdict(problem, nearest_or_all(name, defined))
+    return _wrong(problem, nearest_or_all(name, defined))
 
 
 def _check_definition(call: Call, node: ast.FunctionDef | ast.ClassDef) -> Verdict:
     if node.decorator_list:
         return Verdict(is_certain=False)
     if isinstance(node, ast.FunctionDef):
-        return _bind(_signature(node), call.target, call.positional, call.arguments)
+        return Verdict(bind(_signature(node), call))
     own = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
     if not own or own[0].decorator_list or node.keywords:
         return Verdict(is_certain=False)
-    return _bind(_signature(own[0], skip=1), call.target, call.positional, call.arguments)
+    return Verdict(bind(_signature(own[0], skip=1), call))
 
 
 def _signature(node: ast.FunctionDef, skip: int = 0) -> inspect.Signature:
@@ -188,28 +239,3 @@ def _signature(node: ast.FunctionDef, skip: int = 0) -> inspect.Signature:
     if spec.kwarg:
         found.append(kinds(spec.kwarg.arg, kinds.VAR_KEYWORD))
     return inspect.Signature(found)
-
-
-def _bind(
-    signature: inspect.Signature, target: str, positional: int, names: Iterable[str]
-) -> Verdict:
-    try:
-        signature.bind(*[None] * positional, **dict.fromkeys(names))
-    except TypeError as error:
-        takes = ", ".join(str(p) for p in list(signature.parameters.values())[positional:])
-        return Verdict(f"{target} does not fit: {error}", f"its arguments are ({takes})")
-    return Verdict()
-
-
-def _probe_one(target: str, positional: int, names: list[str]) -> tuple[str, str]:
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-        signature = inspect.signature(found)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        return f"{target!r} cannot be imported: {error}", _WHERE
-    except (ValueError, TypeError):
-        # Compiled callables have no signature to look at; the call itself will tell.
-        return ("", "") if callable(found) else (f"{target!r} cannot be called", "name a class")
-    verdict = _bind(signature, target, positional, names)
-    return verdict.problem, verdict.remedy

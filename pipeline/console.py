@@ -6,10 +6,14 @@ so that a result can be piped.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -27,7 +31,17 @@ from pipeline.masking import mask
 
 PLAIN_INTERVAL_S = 10.0
 
+# With less room than this for a text, the terminal's own wrapping reads better.
+_NARROWEST = 30
+
 Advance = Callable[[float], None]
+
+
+def bear_any_text() -> None:
+    """A terminal or pipe that cannot show a character gets its escape, never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def output() -> Console:
@@ -40,10 +54,20 @@ def errors() -> Console:
     return _console(sys.stderr)
 
 
-def _console(stream: object) -> Console:
+class _Console(Console):
+    """A console whose reader may leave: a job is not stopped by `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        """What is said from now on goes nowhere; rich would end the process."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+def _console(stream: TextIO) -> Console:
     is_terminal = bool(getattr(stream, "isatty", lambda: False)())
-    return Console(
-        file=stream,  # type: ignore[arg-type]
+    return _Console(
+        file=stream,
         width=None if is_terminal else 200,
         highlight=False,
         soft_wrap=True,
@@ -54,6 +78,41 @@ def _console(stream: object) -> Console:
 def say(text: str, style: str = "", *, to_errors: bool = False) -> None:
     """One line or more for people, without credentials and without markup."""
     (errors() if to_errors else output()).print(Text(mask(text), style=style))
+
+
+def say_row(
+    name: str,
+    text: str,
+    *,
+    width: int,
+    to_errors: bool,
+    is_prose: bool = False,
+    is_dim: bool = False,
+) -> None:
+    """A name and, from column `width` on, what there is to say of it.
+
+    Prose is broken on a terminal, with further lines set in below the first. All else, such as
+    commands and paths, stays one line, so that it can be copied.
+    """
+    console = errors() if to_errors else output()
+    room = console.width - width
+    is_wrapped = is_prose and console.is_terminal and room >= _NARROWEST
+    for number, line in enumerate(_lines(mask(text), room if is_wrapped else 0)):
+        start = f"{name if number == 0 else '':{width}}"
+        row = Text.assemble((start, "dim"), (line, "dim" if is_dim else ""))
+        row.rstrip()
+        console.print(row)
+
+
+def _lines(text: str, room: int) -> list[str]:
+    """The text in lines of so many characters, 0 for any number; a path is never broken."""
+    if not room:
+        return text.splitlines()
+    broken = (
+        textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+    return [part for parts in broken for part in parts]
 
 
 @contextmanager
@@ -98,7 +157,10 @@ class PlainProgress:
 
     def line(self, elapsed_s: float) -> str:
         """What stands on the line after this time."""
-        parts = [f"{self.label}: {_amount(self.done, self.unit)}"]
+        done = _amount(self.done, self.unit)
+        if self.total and self.unit != "B":
+            done = f"{self.done:,.0f}"
+        parts = [f"{self.label}: {done}"]
         if self.total:
             parts[0] += f" of {_amount(self.total, self.unit)} ({self.done / self.total:.0%})"
         parts.append(_rate(self.done, elapsed_s, self.unit))
@@ -106,6 +168,15 @@ class PlainProgress:
             left_s = elapsed_s * max(self.total - self.done, 0) / self.done
             parts.append(f"{human_seconds(left_s)} left")
         return ", ".join(parts)
+
+
+def counted(number: float, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "epoch"), counted(1437, "sample")
+    ('1 epoch', '1,437 samples')
+    """
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def human_seconds(seconds: float) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import console, log, masking
+from pipeline import console, log
 from pipeline.job import Job
 from pipeline.manifest import Artifact, Failure, Manifest, StageRecord, Status, artifacts_in
+from pipeline.masking import masked
+from pipeline.plain import plain
 from pipeline.transfer import Limits
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Context:
-    """One run while it goes on. `folder` is the run folder; `previous` is what it held before."""
+    """One run while it goes on. `folder` is the run folder; `previous` is what it held before.
+
+    `reason_to_start_anew`, where there is one, says why nothing of that counts.
+    """
 
     job: Job
     folder: Path
@@ -24,6 +32,7 @@ class Context:
     output_dir: Path
     manifest: Manifest
     previous: Manifest | None = None
+    reason_to_start_anew: str = ""
     products: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     ending: Status = "complete"
@@ -47,16 +56,21 @@ class Context:
 
     def record(self, **facts: Any) -> None:
         """Facts about the stage at work, for its record in the manifest."""
-        self.facts.update(masking.masked(facts))
+        self.facts.update(masked(plain(facts)))
 
     def measured(self, metrics: Mapping[str, float]) -> None:
-        """Metrics of the run, by name."""
-        merged = {**self.manifest.metrics, **metrics}
-        self.manifest = self.manifest.replaced(metrics=merged)
+        """Metrics of the run, by name; one that is no finite number is left out and named."""
+        numbers = {name: plain(value) for name, value in metrics.items()}
+        lacking = sorted(name for name, value in numbers.items() if value is None)
+        if lacking:
+            logger.warning("left out of the metrics, not being finite: %s", ", ".join(lacking))
+        kept = {name: value for name, value in numbers.items() if value is not None}
+        others = {n: v for n, v in self.manifest.metrics.items() if n not in numbers}
+        self.manifest = self.manifest.replaced(metrics={**others, **kept})
 
     def found_inputs(self, inputs: list[dict[str, Any]]) -> None:
         """What the job's inputs turned out to be."""
-        self.manifest = self.manifest.replaced(inputs=tuple(masking.masked(inputs)))
+        self.manifest = self.manifest.replaced(inputs=tuple(masked(plain(inputs))))
 
     def earlier(self, stage: str) -> StageRecord | None:
         """The record of this stage from before this start, unless it failed then."""

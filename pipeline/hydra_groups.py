@@ -6,6 +6,7 @@ choices of groups; values are applied afterwards (overrides.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from pipeline.errors import ConfigError, Mistake
 
@@ -32,11 +33,12 @@ class Groups:
     search_path: tuple[Path, ...]
 
     @property
-    def _search_override(self) -> list[str]:
+    def search_override(self) -> list[str]:
+        """The search path as Hydra takes it."""
         if not self.search_path:
             return []
-        quoted = ",".join(_quote(f"file://{folder}") for folder in self.search_path)
-        return [f"hydra.searchpath=[{quoted}]"]
+        listed = ",".join(quoted(f"file://{folder}") for folder in self.search_path)
+        return [f"hydra.searchpath=[{listed}]"]
 
     def options(self) -> dict[str, list[str]]:
         """Every group, nested ones by their path, with its choices."""
@@ -48,6 +50,18 @@ class Groups:
                     found.setdefault(group, []).append(path.stem)
         return found
 
+    def hidden(self) -> list[str]:
+        """For people: the files that an earlier folder has under the same name."""
+        seen: dict[str, Path] = {}
+        notes = []
+        for folder in (self.folder, *self.search_path):
+            for path in sorted(folder.rglob("*.yaml")):
+                name = path.relative_to(folder).as_posix()
+                if name in seen:
+                    notes.append(f"{path} is not read: {seen[name]} has the same name, and wins")
+                seen.setdefault(name, path)
+        return notes
+
     def compose(self, choices: Sequence[str]) -> DictConfig:
         """The configuration with these `group=choice` made, nothing resolved.
 
@@ -56,10 +70,10 @@ class Groups:
         """
         try:
             with _hydra(self.folder):
-                return compose(CONFIG_NAME, overrides=[*self._search_override, *choices])
+                return compose(CONFIG_NAME, overrides=[*self.search_override, *choices])
         # PyYAML's own errors and those of unreadable files come through Hydra as they are.
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError) as error:
-            raise ConfigError([_explain(error, choices)]) from error
+            raise ConfigError([self._explain(error, choices)]) from error
 
     def files(self, choices: Sequence[str]) -> list[tuple[Path, str, str]]:
         """Each YAML file in merge order, with the key it lands at and its name for people.
@@ -71,7 +85,7 @@ class Groups:
             with _hydra(self.folder):
                 loader = GlobalHydra.instance().config_loader()
                 defaults = loader.compute_defaults_list(
-                    CONFIG_NAME, [*self._search_override, *choices], RunMode.RUN
+                    CONFIG_NAME, [*self.search_override, *choices], RunMode.RUN
                 ).defaults
         except (HydraException, AttributeError, TypeError):
             return []
@@ -86,6 +100,23 @@ class Groups:
                     break
         return found
 
+    def _explain(self, error: Exception, choices: Sequence[str]) -> Mistake:
+        chosen = f"the command line: {' '.join(choices)}" if choices else ""
+        if isinstance(error, UnicodeDecodeError):
+            path = _unreadable(error, (self.folder, *self.search_path))
+            return Mistake(
+                "configuration", "a YAML file is not UTF-8 text", path, "save it as UTF-8"
+            )
+        if isinstance(error, MarkedYAMLError) and error.problem_mark:
+            mark = error.problem_mark
+            where = f"{mark.name} line {mark.line + 1}"
+            problem = f"this YAML cannot be read: {error.problem}"
+            return Mistake("configuration", problem, where, "mend the file")
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # What follows are hints for applications that Hydra itself starts.
+        problem = lines[0] if lines else type(error).__name__
+        return Mistake("configuration", problem, chosen, "see python run.py --help")
+
 
 @contextmanager
 def _hydra(folder: Path) -> Iterator[None]:
@@ -93,15 +124,16 @@ def _hydra(folder: Path) -> Iterator[None]:
         yield
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"') if '"' in text else text
+def quoted(text: str) -> str:
+    """The text in quotes that Hydra's grammar reads back as it was."""
+    escaped = re.sub(r'(\\*)("|$)', lambda match: match[1] * 2 + ('\\"' if match[2] else ""), text)
     return f'"{escaped}"'
 
 
-def _explain(error: Exception, choices: Sequence[str]) -> Mistake:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    cause = error.__cause__
-    if cause is not None and not lines:
-        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    problem = "; ".join(lines[:4]) or type(error).__name__
-    return Mistake("configuration", problem, ", ".join(choices), "see python run.py --help")
+def _unreadable(error: UnicodeDecodeError, folders: Sequence[Path]) -> str:
+    """The file that holds these bytes; the error itself does not name it."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")):
+            if path.read_bytes() == error.object:
+                return str(path)
+    return ""

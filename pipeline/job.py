@@ -46,14 +46,17 @@ def _sequence(value: Any) -> Any:
 
 
 def _one_or_more(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else _sequence(value)
+    if not isinstance(value, (str, list, tuple)):
+        raise ValueError("expected a folder, or a list of folders such as [a,b]")
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _split_component(value: Any) -> Any:
-    if not isinstance(value, Mapping) or "_target_" not in value:
+    if not isinstance(value, Mapping):
         raise ValueError("expected a mapping with _target_ and the arguments beside it")
     arguments = {key: item for key, item in value.items() if key != "_target_"}
-    return {"target": value["_target_"], "arguments": arguments}
+    target = {"target": value["_target_"]} if "_target_" in value else {}
+    return {**target, "arguments": arguments}
 
 
 def _run_id(value: Optional[str]) -> Optional[str]:
@@ -71,8 +74,14 @@ def _sha256(value: Optional[str]) -> Optional[str]:
     return value.lower() if value is not None else None
 
 
+def is_dotted_name(text: str) -> bool:
+    """Whether the text can be the name of something in a Python module."""
+    parts = text.split(".")
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
 def _dotted_name(value: str) -> str:
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value):
+    if not is_dotted_name(value):
         raise ValueError("expected a dotted Python name, such as package.module.Name")
     return value
 
@@ -83,6 +92,15 @@ FrozenMapping = Annotated[
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_sequence), Field(min_length=1)]
 Places = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+def is_checkpoint_path(text: str) -> bool:
+    """Whether `mode.checkpoint` names a local file, not a URL, a run's id or `latest`.
+
+    >>> [is_checkpoint_path(text) for text in ("a/b", "x.ckpt", "latest", "obs://b/x.ckpt")]
+    [True, True, False, False]
+    """
+    return "://" not in text and ("/" in text or text.endswith(".ckpt"))
 
 
 class Part(BaseModel):
@@ -153,7 +171,7 @@ class Dataset(Part):
     """What data, and how they are read."""
 
     name: Text
-    sample: FrozenMapping = MappingProxyType({})
+    sample: FrozenMapping = Field(default_factory=lambda: MappingProxyType({}))
     classes: Annotated[int, Field(ge=2)]
     archives: Annotated[tuple[Archive, ...], BeforeValidator(_sequence), Field(min_length=1)]
     loader: Component

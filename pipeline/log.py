@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipeline import jsonlines
 from pipeline.clock import now_iso
-from pipeline.files import append_json_line
 from pipeline.masking import mask, masked
+from pipeline.plain import plain
 
 _ROOT = "pipeline"
 
@@ -36,6 +37,17 @@ class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
 
 
+class _RunLog(logging.FileHandler):
+    """Writes run.log; a full disk is told by whoever writes results, not once per line."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "run.log", encoding="utf-8")
+        self.setFormatter(_Masking("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Says nothing."""
+
+
 def to_terminal(level: int = logging.INFO) -> None:
     """Log lines of this house are shown on standard error."""
     logger = logging.getLogger(_ROOT)
@@ -50,19 +62,16 @@ def to_terminal(level: int = logging.INFO) -> None:
 def to_folder(folder: Path | None) -> None:
     """Log lines go to this run folder's run.log, and to no other any more."""
     logger = logging.getLogger(_ROOT)
-    _remove(logger, logging.FileHandler)
-    if folder is None:
-        return
-    handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
-    handler.setFormatter(_Masking("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"))
-    handler.setLevel(logging.DEBUG)
-    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    _remove(logger, _RunLog)
+    if folder is not None:
+        logger.addHandler(_RunLog(folder))
 
 
 def event(folder: Path, name: str, /, **facts: Any) -> None:
     """One thing that happened, as a line of events.jsonl."""
-    line = {"time": now_iso(), "event": name, **masked(facts)}
-    append_json_line(folder / "events.jsonl", line)
+    line = {"time": now_iso(), "event": name, **masked(plain(facts))}
+    jsonlines.append(folder / "events.jsonl", line)
 
 
 def _remove(logger: logging.Logger, kind: type[logging.Handler]) -> None:

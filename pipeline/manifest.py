@@ -85,8 +85,10 @@ class Manifest(BaseModel):
 
     def with_stage(self, record: StageRecord) -> Manifest:
         """The same record with this stage's record added, or put in the place of its older one."""
-        others = tuple(stage for stage in self.stages if stage.name != record.name)
-        return self.replaced(stages=(*others, record))
+        if self.stage(record.name) is None:
+            return self.replaced(stages=(*self.stages, record))
+        stages = (record if stage.name == record.name else stage for stage in self.stages)
+        return self.replaced(stages=tuple(stages))
 
     def stage(self, name: str) -> StageRecord | None:
         """The record of the stage, if it has one."""
@@ -116,12 +118,13 @@ def read(folder: Path) -> Manifest | None:
 
 
 def past(output_dir: Path) -> list[Manifest]:
-    """The manifests of all runs in the folder, newest first."""
+    """The manifests of all runs in the folder, newest first; those put aside are left out."""
     if not output_dir.is_dir():
         return []
     folders = [entry for entry in os.scandir(output_dir) if entry.is_dir()]
-    found = [read(Path(entry.path)) for entry in folders if not is_temporary(entry.name)]
-    return sorted((m for m in found if m), key=lambda m: m.finished or m.started, reverse=True)
+    read_ones = [(entry.name, read(Path(entry.path))) for entry in folders]
+    found = [run for name, run in read_ones if run and run.run_id == name]
+    return sorted(found, key=lambda run: run.finished or run.started, reverse=True)
 
 
 def artifacts_in(folder: Path, known: Mapping[str, str]) -> tuple[Artifact, ...]:

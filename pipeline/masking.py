@@ -20,8 +20,13 @@ SECRET_VARIABLES = (
     "OPENI_TOKEN",
 )
 
-_URL_QUERY = re.compile(r"(?P<url>\b[a-zA-Z][\w+.-]*://[^\s\"'<>?]*)\?[^\s\"'<>]*")
-_URL_USER = re.compile(r"(?P<scheme>\b[a-zA-Z][\w+.-]*://)[^\s/@\"'<>]+@")
+# No word boundary before the scheme: to a pattern, Chinese characters are words, too.
+# A query goes on to the next blank, for a signature may hold quotes; what closes it is kept.
+_URL_QUERY = re.compile(
+    r"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>?]*)"
+    r"\?[^\s\"<>]*?(?P<tail>['\])},;:.]*)(?=[\s\"<>]|$)"
+)
+_URL_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/\"'<>]+@")
 _SECRET_NAME = re.compile(r"(?i)(secret|token|passw|credential|access_?key|api_?key|^ak$|^sk$)")
 
 
@@ -31,7 +36,7 @@ def mask(text: str) -> str:
     >>> mask("got https://me:word@host/a.zip?Signature=abc&Expires=1 in 2 s")
     'got https://***@host/a.zip?*** in 2 s'
     """
-    text = _URL_QUERY.sub(rf"\g<url>?{MASK}", text)
+    text = _URL_QUERY.sub(rf"\g<url>?{MASK}\g<tail>", text)
     text = _URL_USER.sub(rf"\g<scheme>{MASK}@", text)
     for name in SECRET_VARIABLES:
         value = os.environ.get(name, "")

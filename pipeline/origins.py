@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 
 from pipeline.arguments import Setting
+from pipeline.spelling import shortened
 
 
 @dataclass(frozen=True)
@@ -21,43 +23,64 @@ class Origin:
 
 @dataclass
 class Origins:
-    """The origin of every key that somebody set; later ones win."""
+    """The origin of every key that somebody set; later ones win.
 
-    by_key: dict[str, Origin] = field(default_factory=dict)
+    The lines of YAML files are wanted for messages only, so `files` is asked for them
+    (each file with the key it lands at and its name for people) when the first one is.
+    """
 
-    def add_yaml(self, path: Path, package: str, shown: str) -> None:
-        """Every key of a YAML file, found below `package`, with its line."""
-        try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except (OSError, yaml.YAMLError):
-            # Hydra reports an unreadable file itself; without lines the file's name remains.
-            return
-        for key, line in _lines(root, package):
-            self.by_key[key] = Origin(f"{shown} line {line}")
+    files: Callable[[], Iterable[tuple[Path, str, str]]] = tuple
+    typed: dict[str, Origin] = field(default_factory=dict)
+    chosen: dict[str, Origin] = field(default_factory=dict)
 
     def add_settings(self, settings: Iterable[Setting]) -> None:
-        """The keys that the command line set."""
+        """The values that the command line set."""
         for setting in settings:
-            self.by_key[_plain(setting.key)] = Origin(f"the command line: {setting.token}", True)
+            origin = Origin(f"the command line: {shortened(setting.token)}", True)
+            self.typed[plain_key(setting.key)] = origin
 
-    def of(self, key: str) -> Origin:
-        """Who set this key, or the nearest part above or below it."""
-        parts: Sequence[str] = _plain(key).split(".")
-        for length in range(len(parts), 0, -1):
-            found = self.by_key.get(".".join(parts[:length]))
-            if found:
-                return found
-        return Origin("")
+    def add_choices(self, settings: Iterable[Setting]) -> None:
+        """The files that the command line chose; what stands in them was set there."""
+        for setting in settings:
+            origin = Origin(f"the command line: {shortened(setting.token)}")
+            self.chosen[setting.key.partition("@")[0]] = origin
+
+    def is_typed(self, key: str) -> bool:
+        """Whether the command line set this key or something above it."""
+        return _nearest(key, self.typed) is not None
 
     def within(self, key: str) -> Origin:
         """Who set this key or something above it, a command-line token before a file."""
-        parts = _plain(key).split(".")
-        chain = [self.by_key.get(".".join(parts[:n])) for n in range(len(parts), 0, -1)]
-        typed = [origin for origin in chain if origin and origin.is_command_line]
-        return typed[0] if typed else self.of(key)
+        found = _nearest(key, self.typed) or _nearest(key, self._lines)
+        return found or _nearest(key, self.chosen) or Origin("")
+
+    @cached_property
+    def _lines(self) -> dict[str, Origin]:
+        found: dict[str, Origin] = {}
+        for path, package, shown in self.files():
+            if package:
+                found[package] = Origin(shown)
+            try:
+                root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            except (OSError, ValueError, yaml.YAMLError):
+                # Hydra reports an unreadable file itself; without lines the file's name remains.
+                continue
+            for key, line in _lines(root, package):
+                found[key] = Origin(f"{shown} line {line}")
+        return found
 
 
-def _plain(key: str) -> str:
+def _nearest(key: str, origins: Mapping[str, Origin]) -> Origin | None:
+    parts = plain_key(key).split(".")
+    for length in range(len(parts), 0, -1):
+        found = origins.get(".".join(parts[:length]))
+        if found:
+            return found
+    return None
+
+
+def plain_key(key: str) -> str:
+    """The key with `[0]` written as `.0`."""
     return key.replace("[", ".").replace("]", "")
 
 

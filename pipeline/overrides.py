@@ -7,6 +7,7 @@ text means; JSON works where Hydra's grammar does not read it; what neither read
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin
 
@@ -15,15 +16,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import GrammarParseError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 
 from pipeline.arguments import Setting
 from pipeline.errors import Mistake
 from pipeline.job import Job
-from pipeline.spelling import did_you_mean
+from pipeline.origins import plain_key
+from pipeline.spelling import did_you_mean, nearest, shortened, shown
 
 _MISSING = object()
+_PLACEHOLDER = re.compile("\0(\\d+)\0")
 # Below these the job takes any key; elsewhere a plus would not help.
 _OPEN = ("model.network.", "dataset.loader.", "dataset.sample.", "device.env.", "platform.")
 
@@ -31,16 +34,16 @@ _OPEN = ("model.network.", "dataset.loader.", "dataset.sample.", "device.env.", 
 class Literals:
     """Texts that OmegaConf must not read, kept aside behind placeholders.
 
-    OmegaConf takes `${...}` in any text for an interpolation and has no escape that keeps
-    every text exact, so such a text enters the configuration as a placeholder.
+    OmegaConf takes `${...}` in any text for an interpolation and `???` for a missing value,
+    and has no escape that keeps every text exact, so such a text enters as a placeholder.
     """
 
     def __init__(self) -> None:
         self._texts: list[str] = []
 
     def hide(self, value: Any) -> Any:
-        """The value with every text that holds a `$` replaced by a placeholder."""
-        if isinstance(value, str) and "$" in value:
+        """The value with every text that OmegaConf would not leave alone put aside."""
+        if isinstance(value, str) and ("$" in value or "\0" in value or value == "???"):
             self._texts.append(value)
             return f"\0{len(self._texts) - 1}\0"
         if isinstance(value, dict):
@@ -49,10 +52,8 @@ class Literals:
 
     def restore(self, value: Any) -> Any:
         """The value with every placeholder replaced by its text."""
-        if isinstance(value, str) and "\0" in value:
-            for index, text in enumerate(self._texts):
-                value = value.replace(f"\0{index}\0", text)
-            return value
+        if isinstance(value, str):
+            return _PLACEHOLDER.sub(lambda match: self._texts[int(match[1])], value)
         if isinstance(value, dict):
             return {key: self.restore(item) for key, item in value.items()}
         return [self.restore(item) for item in value] if isinstance(value, list) else value
@@ -66,18 +67,33 @@ def apply(config: DictConfig, setting: Setting, literals: Literals) -> Mistake |
     if setting.value is None:
         return _mistake(setting, "has no value", f"write {setting.key}=VALUE")
     if current is _MISSING and not setting.sign:
-        question = did_you_mean(setting.key, keys_of(config))
-        is_open = setting.key.startswith(_OPEN)
-        adding = f"to add a new key write +{setting.token}" if is_open else ""
-        return _mistake(
-            setting, "there is no such key", "; ".join(filter(None, (question, adding)))
-        )
-    value = value_of(setting, None if current is _MISSING else current, literals)
+        return _unknown(config, setting)
     try:
-        OmegaConf.update(config, setting.key, value, merge=True, force_add=True)
+        value = value_of(setting, None if current is _MISSING else current, literals)
+        # Like Hydra: a mapping typed onto a mapping adds to it, everything else replaces.
+        merges = isinstance(value, dict) and isinstance(current, dict)
+        OmegaConf.update(config, setting.key, value, merge=merges, force_add=True)
     except (OmegaConfBaseException, ValueError, TypeError, IndexError) as error:
-        return _mistake(setting, f"cannot be set to {setting.value!r}: {_first_line(error)}", "")
+        return _mistake(setting, f"cannot be set like this: {_first_line(error)}", "")
+    except RecursionError:
+        return _mistake(setting, "is nested too deep", "expected a few levels of lists")
     return None
+
+
+def _unknown(config: DictConfig, setting: Setting) -> Mistake:
+    parent, _, name = plain_key(setting.key).rpartition(".")
+    keys = keys_of(config)
+    siblings = {k.rpartition(".")[2]: k for k in keys if k.rpartition(".")[0] == parent}
+    elsewhere = [key for key in keys if key.rpartition(".")[2] == name]
+    meant = [siblings[near] for near in nearest(name, siblings)] or elsewhere[:2]
+    if not meant and not siblings:
+        meant = nearest(setting.key, keys)
+    question = f"did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+    is_known = setting.key.startswith(_OPEN) or types_at(Job, setting.key)
+    can_be_added = is_known and isinstance(_select(config, parent), Mapping)
+    adding = f"to add it write +{setting.key}=VALUE" if can_be_added else ""
+    remedy = "; ".join(filter(None, (question, adding)))
+    return _mistake(setting, "there is no such key", remedy)
 
 
 def value_of(setting: Setting, current: Any, literals: Literals) -> Any:
@@ -101,19 +117,21 @@ def value_of(setting: Setting, current: Any, literals: Literals) -> Any:
 
 def types_at(model: type[BaseModel], key: str) -> set[type]:
     """The plain types that the job's schema allows at this key; empty where it is open."""
-    head, _, rest = key.replace("[", ".").replace("]", "").partition(".")
+    head, _, rest = plain_key(key).partition(".")
     field = model.model_fields.get(head)
     return _types(field.annotation, rest) if field else set()
 
 
 def keys_of(config: Any, prefix: str = "") -> list[str]:
-    """Every dotted key of the configuration, in its order."""
-    if isinstance(config, DictConfig):
+    """Every dotted key of the configuration, in its order, entries of lists by their number."""
+    if OmegaConf.is_config(config):
         config = OmegaConf.to_container(config, resolve=False)
-    if not isinstance(config, Mapping):
-        return []
+    if isinstance(config, Mapping):
+        pairs = list(config.items())
+    else:
+        pairs = list(enumerate(config)) if isinstance(config, list) else []
     found = []
-    for name, value in config.items():
+    for name, value in pairs:
         key = f"{prefix}{name}"
         found += [key, *keys_of(value, f"{key}.")]
     return found
@@ -147,15 +165,20 @@ def _nested(text: str, literals: Literals) -> Any:
     if parsed is not None and not parsed.is_sweep_override():
         return parsed.value()
     try:
-        return literals.hide(yaml.safe_load(text))
-    except yaml.YAMLError:
-        return literals.hide(text)
+        # An alias can make a small text endless.
+        if not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            return literals.hide(yaml.safe_load(text))
+    # PyYAML finds dates that do not exist only when it makes them.
+    except (yaml.YAMLError, ValueError):
+        pass
+    return literals.hide(text)
 
 
 def _parse(text: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(f"key={text}")
-    except HydraException:
+    # A cast that fails, such as int(x), comes through as it is.
+    except (HydraException, ValueError, TypeError):
         return None
 
 
@@ -164,7 +187,7 @@ def _text_or_interpolation(text: str, literals: Literals) -> Any:
         return literals.hide(text)
     try:
         node = OmegaConf.create({"text": text})
-    except (GrammarParseError, OmegaConfBaseException):
+    except OmegaConfBaseException:
         return literals.hide(text)
     return text if OmegaConf.is_interpolation(node, "text") else literals.hide(text)
 
@@ -172,7 +195,7 @@ def _text_or_interpolation(text: str, literals: Literals) -> Any:
 def _select(config: DictConfig, key: str) -> Any:
     """The value at the key, as written there; `_MISSING` where there is none."""
     node: Any = OmegaConf.to_container(config, resolve=False)
-    for part in key.replace("[", ".").replace("]", "").split("."):
+    for part in plain_key(key).split("."):
         if isinstance(node, Mapping) and part in node:
             node = node[part]
         elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
@@ -186,8 +209,8 @@ def _delete(config: DictConfig, setting: Setting, current: Any) -> Mistake | Non
     if current is _MISSING:
         return _mistake(setting, "there is no such key", did_you_mean(setting.key, keys_of(config)))
     if setting.value is not None and str(current) != setting.value:
-        return _mistake(setting, f"holds {current!r}, not {setting.value!r}", "leave out the value")
-    parent, _, name = setting.key.rpartition(".")
+        return _mistake(setting, f"holds {shown(current)}", f"write ~{setting.key}")
+    parent, _, name = plain_key(setting.key).rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     OmegaConf.set_struct(config, False)
     del node[int(name) if OmegaConf.is_list(node) else name]
@@ -195,7 +218,7 @@ def _delete(config: DictConfig, setting: Setting, current: Any) -> Mistake | Non
 
 
 def _mistake(setting: Setting, problem: str, remedy: str) -> Mistake:
-    return Mistake(setting.key, problem, f"the command line: {setting.token}", remedy)
+    return Mistake(setting.key, problem, f"the command line: {shortened(setting.token)}", remedy)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.job import is_checkpoint_path
 from pipeline.origins import Origins
-
-_HAS_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+from pipeline.storage import is_url
 
 
 def anchored(
@@ -24,19 +23,22 @@ def anchored(
     result = copy.deepcopy(dict(mapping))
     for holder, name, key in _places(result):
         text = holder[name]
-        if isinstance(text, str) and text and is_path(text, key):
-            base = current_folder if origins.within(key).is_command_line else root
-            holder[name] = str(base / Path(text).expanduser())
+        if isinstance(text, str) and text and _is_path(text, key):
+            base = current_folder if origins.is_typed(key) else root
+            holder[name] = str(base / _at_home(Path(text)))
     return result
 
 
-def is_path(text: str, key: str) -> bool:
-    """Whether the text at this key names a local path; a checkpoint may be a run's id too."""
-    if _HAS_SCHEME.match(text):
-        return False
-    if key == "mode.checkpoint":
-        return "/" in text or text.endswith(".ckpt")
-    return True
+def _at_home(path: Path) -> Path:
+    """The path with `~` replaced, where there is such a home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _is_path(text: str, key: str) -> bool:
+    return is_checkpoint_path(text) if key == "mode.checkpoint" else not is_url(text)
 
 
 def _places(mapping: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:

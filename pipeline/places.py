@@ -31,10 +31,13 @@ def choose(key: str, candidates: Sequence[str]) -> Path:
         problem = f"{listed} cannot be written"
         raise ConfigError([Mistake(key, problem, "", f"choose another folder: {key}=FOLDER")])
     roomy = [path for path in writable if _free_bytes(path) >= ROOM_BYTES]
-    chosen = (roomy or writable)[0]
-    if len(paths) > 1:
+    return (roomy or writable)[0]
+
+
+def log_choice(key: str, candidates: Sequence[str], chosen: Path) -> None:
+    """Says which of several folders it is."""
+    if len(candidates) > 1:
         log.info("chose %s=%s, %s free", key, chosen, human_bytes(_free_bytes(chosen)))
-    return chosen
 
 
 def _nearest(path: Path) -> Path:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import manifest, places, pretrained
+from pipeline import manifest, places, pretrained, publish, runfolder
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.errors import ConfigError, DependencyError, Mistake
 from pipeline.job import Job
 from pipeline.manifest import Manifest
 from pipeline.masking import mask
-from pipeline.storage import open_storage
+from pipeline.storage import is_url, open_storage
 
 
 def prepare(job: Job, command: str) -> Context:
@@ -25,27 +25,62 @@ def prepare(job: Job, command: str) -> Context:
     output_dir = places.choose("cluster.output_dir", job.cluster.output_dir)
     folder = output_dir / job.run_id
     previous = manifest.read(folder)
-    mistakes = [*_unusable_places(job), *_unusable_checkpoint(job, output_dir)]
-    if previous and previous.digest != job.digest and not job.run.fresh:
-        problem = f"{job.run_id!r} is the run of another job (its settings or code differ)"
-        remedy = "choose another name, or write run.fresh=true to put that run aside"
-        mistakes.append(Mistake("run.id", problem, "", remedy))
+    mistakes = [
+        *_unusable_places(job),
+        *_unusable_export(job, folder),
+        *_unusable_checkpoint(job, output_dir),
+        *_run_of_another_job(job, previous),
+    ]
     if mistakes:
         raise ConfigError(mistakes)
-    record = Manifest(
+    return Context(
+        job,
+        folder,
+        data_dir,
+        output_dir,
+        _record(job, command, folder, previous),
+        previous,
+        _reason_to_start_anew(job, folder, previous),
+    )
+
+
+def _record(job: Job, command: str, folder: Path, previous: Manifest | None) -> Manifest:
+    """The manifest to begin with; it goes on from what the run folder's says."""
+    begun = Manifest(
         run_id=job.run_id,
         digest=job.digest,
-        attempt=previous.attempt if previous else 1,
-        started=previous.started if previous else now_iso(),
+        attempt=_attempts_before(folder) + 1,
+        started=now_iso(),
         command=mask(command),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
         export_url=mask(job.cluster.export_url),
-        metrics=previous.metrics if previous else {},
-        inputs=previous.inputs if previous else (),
         launch={"cluster": job.cluster.name, "detected_by": "the command line", "ranks": 1},
-        environment={},
     )
-    return Context(job, folder, data_dir, output_dir, record, previous)
+    if previous is None:
+        return begun
+    # What an earlier start exported no longer counts once this one works.
+    done = (s for s in previous.stages if s.status != "failed" and s.name != "export")
+    return begun.replaced(
+        attempt=previous.attempt,
+        started=previous.started,
+        metrics=previous.metrics,
+        inputs=previous.inputs,
+        stages=tuple(done),
+    )
+
+
+def _attempts_before(folder: Path) -> int:
+    aside = [manifest.read(path) for path in runfolder.put_aside(folder)]
+    return max((found.attempt for found in aside if found), default=0)
+
+
+def _reason_to_start_anew(job: Job, folder: Path, previous: Manifest | None) -> str:
+    if job.run.fresh and folder.exists():
+        return "run.fresh=true"
+    # A derived id holds the job's digest; under a chosen one only the manifest tells whose it is.
+    if job.run.id and previous is None and (folder / "checkpoints").exists():
+        return f"no {manifest.FILE_NAME} that can be read tells which job {folder.name} was"
+    return ""
 
 
 def _unusable_places(job: Job) -> list[Mistake]:
@@ -53,7 +88,9 @@ def _unusable_places(job: Job) -> list[Mistake]:
     urls = {f"dataset.archives.{i}.url": a.url for i, a in enumerate(job.dataset.archives)}
     if "export" in job.mode.stages:
         urls["cluster.export_url"] = job.cluster.export_url
-    mistakes = []
+    if job.mode.checkpoint and is_url(job.mode.checkpoint):
+        urls["mode.checkpoint"] = job.mode.checkpoint
+    mistakes: list[Mistake] = []
     for key, url in urls.items():
         try:
             open_storage(url, stall_s=job.cluster.transfer.stall_s)
@@ -66,6 +103,27 @@ def _unusable_places(job: Job) -> list[Mistake]:
     return mistakes
 
 
+def _unusable_export(job: Job, folder: Path) -> list[Mistake]:
+    key, url = "cluster.export_url", job.cluster.export_url
+    if "export" not in job.mode.stages:
+        return []
+    if url.startswith(("http://", "https://")):
+        problem = f"{mask(url)}: web servers are read-only here, results cannot go there"
+        return [Mistake(key, problem, "", f"write {key}=FOLDER or an obs:// URL")]
+    if not is_url(url) and Path(publish.url_of(url, job.run_id)).resolve() == folder.resolve():
+        problem = f"{url} is the output folder, results would be copied onto themselves"
+        return [Mistake(key, problem, "", f"write {key}=ANOTHER_FOLDER")]
+    return []
+
+
 def _unusable_checkpoint(job: Job, output_dir: Path) -> list[Mistake]:
     found = pretrained.find(job, output_dir)
     return [found] if isinstance(found, Mistake) else []
+
+
+def _run_of_another_job(job: Job, previous: Manifest | None) -> list[Mistake]:
+    if previous is None or previous.digest == job.digest or job.run.fresh:
+        return []
+    problem = f"{job.run_id!r} is the run of another job (its settings or code differ)"
+    remedy = "choose another name, or write run.fresh=true to put that run aside"
+    return [Mistake("run.id", problem, "", remedy)]

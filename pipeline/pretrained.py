@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline import manifest, stage
 from pipeline.errors import Mistake
 from pipeline.files import sha256_of
-from pipeline.job import Job
+from pipeline.job import Job, is_checkpoint_path
 from pipeline.manifest import Manifest
-from pipeline.paths import is_path
 from pipeline.spelling import did_you_mean
 
 _KEY = "mode.checkpoint"
@@ -47,7 +47,7 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
         return None
     if "://" in named:
         return Wanted(named, url=named)
-    if is_path(named, _KEY):
+    if is_checkpoint_path(named):
         if Path(named).is_file():
             return Wanted(named, path=Path(named))
         return Mistake(_KEY, f"there is no file {named}", "", _choices(job, output_dir))
@@ -56,7 +56,15 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
 
 def at_hand(wanted: Wanted, path: Path) -> Checkpoint:
     """The checkpoint at this path, with its digest."""
-    return Checkpoint(path, sha256_of(path), wanted.source)
+    status = path.stat()
+    return Checkpoint(path, _sha256(path, status.st_size, status.st_mtime_ns), wanted.source)
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    """Read once while the file stays the same: it is asked for once per stage."""
+    del size_bytes, mtime_ns
+    return sha256_of(path)
 
 
 def _of_run(job: Job, output_dir: Path, named: str) -> Wanted | Mistake:

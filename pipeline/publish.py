@@ -120,7 +120,8 @@ def _is_there(artifact: Artifact, remote: dict[str, int], sent: dict[str, str]) 
 def _stale(place: Place, artifacts: Sequence[Artifact], known: list[str]) -> list[str]:
     """What an older manifest names there and this run will not: to be removed at the end."""
     older = _remote_manifest(place)
-    names = {artifact.path for artifact in older.artifacts} if older else set()
+    is_ours = older is not None and place.url.endswith(f"/{older.run_id}")
+    names = {artifact.path for artifact in older.artifacts} if older and is_ours else set()
     return sorted((names | set(known)) - {artifact.path for artifact in artifacts})
 
 

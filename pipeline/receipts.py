@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import append_json_line
+from pipeline import jsonlines
 
 
 def table_of(path: Path) -> Path:
@@ -37,7 +37,7 @@ def last(path: Path) -> dict[str, Any]:
 
 def add(path: Path, **facts: Any) -> None:
     """Vouches for this file as it lies there now, with these facts."""
-    append_json_line(table_of(path), {**facts, **fingerprint(path)})
+    jsonlines.append(table_of(path), {**facts, **fingerprint(path)})
 
 
 def fingerprint(path: Path) -> dict[str, int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,9 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import RunBusyError
 from pipeline.files import naming_full_disk, write_json
+
+_OWNER_LOOKS = 5
+_OWNER_WAIT_S = 0.05
 
 
 @contextmanager
@@ -52,9 +57,20 @@ def set_aside(folder: Path) -> Path:
     return aside
 
 
+def put_aside(folder: Path) -> list[Path]:
+    """The folders of this run's earlier attempts, in no order."""
+    name = re.compile(re.escape(folder.name) + r"\.old-\d+")
+    if not folder.parent.is_dir():
+        return []
+    return [path for path in folder.parent.iterdir() if name.fullmatch(path.name)]
+
+
 def _owner(path: Path) -> str:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return f"pid {found['pid']} on {found['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "its pid is not known"
+    # The owner writes its name just after it took the lock.
+    for _ in range(_OWNER_LOOKS):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return f"pid {found['pid']} on {found['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            time.sleep(_OWNER_WAIT_S)
+    return "its pid is not known"

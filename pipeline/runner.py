@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import completion, errors, log, manifest, preparation, runfolder, steps, surroundings
+from pipeline import completion, errors, log, places, preparation, runfolder, steps, surroundings
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.errors import MindRunError
@@ -44,7 +44,11 @@ class Outcome:
 
 
 def run(
-    job: Job, *, command: str, config: Any, before_work: Callable[[Sequence[Step]], object]
+    job: Job,
+    *,
+    command: str,
+    config: Any,
+    before_work: Callable[[Context, Sequence[Step]], object],
 ) -> Outcome:
     """The job is done, or failed with its record written and what there is exported.
 
@@ -59,10 +63,10 @@ def run(
     with runfolder.owned(folder):
         # Read only now: another process may have worked on the run until a moment ago.
         context = preparation.prepare(job, command)
-        previous = context.previous
-        if previous and not job.run.fresh and completion.is_complete(context, stages):
-            return Outcome(errors.DONE, context.folder, previous, was_done=True)
-        before_work(steps.decide(stages, context))
+        decided = steps.foresee(stages, context)
+        if context.previous and completion.is_complete(context, decided):
+            return Outcome(errors.DONE, context.folder, context.previous, was_done=True)
+        before_work(context, decided)
         try:
             return _Run(context, stages, config).go()
         finally:
@@ -77,128 +81,168 @@ class _Run:
         self.stages = stages
         self.config = config
         self.stage: Stage | None = None
+        self.stage_started = 0.0
+        self.taken: list[StageRecord] = []
         self.has_results = False
 
     def go(self) -> Outcome:
         """Every stage in order; then the end, whatever happened."""
-        exit_code = errors.DONE
-        self._open_folder()
+        if self.context.reason_to_start_anew:
+            self._start_anew(self.context.reason_to_start_anew)
+        else:
+            self._open_folder()
+        error = self._ending_of(self._take_all)
+        if error is not None:
+            self._note_failure(error)
+            second = self._ending_of(self._export_what_there_is)
+            if second is not None:
+                self._note_failed_export(second)
+        return self._end(_exit_code(error))
+
+    def _ending_of(self, work: Callable[[], None]) -> BaseException | None:
+        """What ended the work before its end; None if nothing did."""
         try:
-            for position, stage in enumerate(self.stages):
-                self._take(stage, steps.decide(self.stages[position:], self.context)[0])
-        except KeyboardInterrupt as interrupt:
-            is_terminated = isinstance(interrupt, Terminated)
-            exit_code = errors.TERMINATED if is_terminated else errors.INTERRUPTED
-            self._fail("interrupted", interrupt)
+            work()
+        except (KeyboardInterrupt, SystemExit) as ending:
+            return ending
         # The one place that catches everything: a stage may run anybody's code.
         except Exception as error:
-            exit_code = error.exit_code if isinstance(error, MindRunError) else errors.FAILED
-            exit_code = errors.FAILED if exit_code == errors.WRONG_JOB else exit_code
-            self._fail("failed", error)
-        return self._end(exit_code)
+            return error
+        return None
 
     def _open_folder(self) -> None:
-        context, previous = self.context, self.context.previous
-        if context.job.run.fresh and previous:
-            self._start_anew("run.fresh=true")
+        context, job = self.context, self.context.job
         context.folder.mkdir(parents=True, exist_ok=True)
         log.to_folder(context.folder)
-        environment = surroundings.describe(context.job)
+        environment = masked(surroundings.describe(job))
         context.manifest = context.manifest.replaced(environment=environment)
         text = yaml.safe_dump(masked(self.config), allow_unicode=True, sort_keys=False)
         write_atomically(context.folder / "config.yaml", text)
         context.save()
-        context.event("run_started", run_id=context.job.run_id, attempt=context.manifest.attempt)
+        context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
+        places.log_choice("cluster.data_dir", job.cluster.data_dir, context.data_dir)
+        places.log_choice("cluster.output_dir", job.cluster.output_dir, context.output_dir)
         if context.previous:
-            logger.info("resuming run %s (%s)", context.job.run_id, context.previous.status)
+            logger.info("resuming run %s (%s)", job.run_id, context.previous.status)
 
     def _start_anew(self, why: str) -> None:
-        context, previous = self.context, self.context.previous
-        attempt = (previous.attempt if previous else context.manifest.attempt) + 1
+        """The run folder is a new one; what was in it lies beside it."""
+        context = self.context
         log.to_folder(None)
         aside = runfolder.set_aside(context.folder)
-        context.folder.mkdir(parents=True)
-        context.previous = None
+        attempt = context.manifest.attempt + 1
+        context.previous, context.reason_to_start_anew = None, ""
         context.manifest = context.manifest.replaced(
-            attempt=attempt, started=now_iso(), metrics={}, inputs=()
+            attempt=attempt, started=now_iso(), metrics={}, inputs=(), stages=tuple(self.taken)
         )
-        logger.info("starting anew (%s); the earlier run is now %s", why, aside.name)
+        self._open_folder()
+        logger.info("started anew (%s); the earlier run is now %s", why, aside.name)
 
-    def _take(self, stage: Stage, step: Step) -> None:
-        """The stage is done or skipped, and the record says so."""
-        context = self.context
-        self.stage = stage
-        if not step.works:
-            kept = context.earlier(stage.name)
-            facts = kept.facts if kept else {}
-            record = StageRecord(
-                name=stage.name, status="skipped", seconds=0.0, reason=step.reason, **facts
-            )
-            context.products.update(step.outlook.products)
-        else:
-            record = self._work(stage)
-        context.manifest = context.manifest.with_stage(record)
-        self._compare_inputs(stage)
-        context.save()
-        context.event("stage_ended", stage=stage.name, status=record.status, reason=record.reason)
+    def _take_all(self) -> None:
+        for position, stage in enumerate(self.stages):
+            self.stage, self.stage_started = stage, time.monotonic()
+            step = steps.decide(self.stages[position:], self.context)[0]
+            self._take(self._work(stage) if step.works else self._skip(step))
         self.stage = None
+
+    def _take(self, record: StageRecord) -> None:
+        """The record of a stage stands in the manifest."""
+        context = self.context
+        self.taken.append(record)
+        context.manifest = context.manifest.with_stage(record)
+        if self.stage and "inputs" in self.stage.makes and "inputs" in context.products:
+            self._compare_inputs(context.products["inputs"])
+        context.save()
+        context.event("stage_ended", stage=record.name, status=record.status, reason=record.reason)
+
+    def _skip(self, step: Step) -> StageRecord:
+        context, outlook, name = self.context, step.outlook, step.stage.name
+        context.products.update(outlook.products)
+        if outlook.metrics:
+            context.measured(outlook.metrics)
+        kept = context.earlier(name)
+        facts = {**(kept.facts if kept else {}), **masked(outlook.facts)}
+        reason = mask(step.reason)
+        return StageRecord(name=name, status="skipped", seconds=0.0, reason=reason, **facts)
 
     def _work(self, stage: Stage) -> StageRecord:
         context = self.context
         context.facts.clear()
         context.event("stage_started", stage=stage.name)
         self.has_results = self.has_results or not stage.is_preparation
-        started = time.monotonic()
         context.products.update(stage.run(context, context.products))
-        seconds = round(time.monotonic() - started, 3)
-        return StageRecord(name=stage.name, status="done", seconds=seconds, **context.facts)
+        return self._record(stage.name, "done", None)
 
-    def _compare_inputs(self, stage: Stage) -> None:
+    def _record(self, name: str, status: str, reason: str | None) -> StageRecord:
+        seconds = round(time.monotonic() - self.stage_started, 3)
+        told = {"name": name, "status": status, "seconds": seconds, "reason": reason}
+        return StageRecord.model_validate({**self.context.facts, **told})
+
+    def _compare_inputs(self, found: list[dict[str, Any]]) -> None:
         """A run whose inputs are others than before is not gone on with."""
-        context = self.context
-        if "inputs" not in stage.makes or "inputs" not in context.products:
-            return
-        found, before = context.products["inputs"], context.manifest.inputs
+        before = self.context.manifest.inputs
         different = completion.differences(before, masked(found)) if before else []
-        if different and context.previous:
-            records = context.manifest.stages
+        if different:
             self._start_anew(f"inputs changed: {', '.join(different)}")
-            context.manifest = context.manifest.replaced(stages=records)
-            self._open_folder()
-        context.found_inputs(found)
+        self.context.found_inputs(found)
 
-    def _fail(self, status: manifest.Status, error: BaseException) -> None:
-        context = self.context
-        name = self.stage.name if self.stage else None
-        message = mask(str(error)) or type(error).__name__
+    def _note_failure(self, error: BaseException) -> None:
+        context, stage = self.context, self.stage
+        context.ending = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        message, name = _message(error), stage.name if stage else None
         context.failure = Failure(type=type(error).__name__, message=message, stage=name)
-        context.ending = status
-        if self.stage:
-            record = StageRecord(
-                name=self.stage.name, status="failed", seconds=0.0, reason=message, **context.facts
-            )
+        if stage:
+            record = self._record(stage.name, "failed", message)
             context.manifest = context.manifest.with_stage(record)
         logger.debug("ended in stage %s", name, exc_info=error)
-        exports = [s for s in self.stages if s.name == "export"]
-        if exports and self.has_results and name != "export":
-            self._export_what_there_is(exports[0])
 
-    def _export_what_there_is(self, export: Stage) -> None:
-        try:
-            self.context.facts.clear()
-            self.context.products.update(export.run(self.context, self.context.products))
-        except (MindRunError, OSError) as error:
-            logger.error("what there is could not be exported either: %s", error)
-            record = StageRecord(
-                name="export", status="failed", seconds=0.0, reason=mask(str(error))
-            )
-            self.context.manifest = self.context.manifest.with_stage(record)
+    def _export_what_there_is(self) -> None:
+        """Once there may be results; not where it was the export itself that failed."""
+        export = next((stage for stage in self.stages if stage.name == "export"), None)
+        is_interrupted = self.context.ending == "interrupted"
+        if export is None or not self.has_results or (self.stage is export and not is_interrupted):
+            return
+        if is_interrupted:
+            logger.info("interrupted; exporting what there is (once more: end at once)")
+        self.stage, self.stage_started = export, time.monotonic()
+        self.context.facts.clear()
+        self.context.products.pop("published", None)
+        self.context.products.update(export.run(self.context, self.context.products))
+
+    def _note_failed_export(self, error: BaseException) -> None:
+        message = _message(error)
+        logger.error("what there is could not be exported: %s", message)
+        logger.debug("ended in stage export", exc_info=error)
+        record = self._record("export", "failed", message)
+        self.context.manifest = self.context.manifest.with_stage(record)
 
     def _end(self, exit_code: int) -> Outcome:
         context = self.context
         final = context.products.get("published")
         if not isinstance(final, Manifest):
             final = context.ended(context.artifacts(), None)
-        final.write(context.folder)
-        context.event("run_ended", status=final.status, exit_code=exit_code)
+        try:
+            final.write(context.folder)
+            context.event("run_ended", status=final.status, exit_code=exit_code)
+        except OSError as error:
+            logger.error("the record of this run could not be written: %s", error)
+            exit_code = exit_code or errors.FAILED
         return Outcome(exit_code, context.folder, final)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (Ctrl-C)"
+    if isinstance(error, SystemExit):
+        return f"the stage called sys.exit({error.code!r}); expected it to return or to raise"
+    return mask(str(error)) or type(error).__name__
+
+
+def _exit_code(error: BaseException | None) -> int:
+    if error is None:
+        return errors.DONE
+    if isinstance(error, KeyboardInterrupt):
+        return errors.TERMINATED if isinstance(error, Terminated) else errors.INTERRUPTED
+    # A stage has run, so the job is no longer one of which nothing ran.
+    code = error.exit_code if isinstance(error, MindRunError) else errors.FAILED
+    return errors.FAILED if code == errors.WRONG_JOB else code

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from pipeline.component import IMPORT_FAILURES, WHERE
 from pipeline.errors import Mistake
+from pipeline.job import is_dotted_name
 from pipeline.spelling import nearest_or_all
 
 State = Literal["todo", "done", "changed"]
@@ -19,12 +21,15 @@ State = Literal["todo", "done", "changed"]
 class Outlook:
     """What a stage says beforehand: what it would do, or why it need not.
 
-    `changed` means that something is here, but no longer what the job asks for.
+    `changed` means that something is here, but no longer what the job asks for. What is done
+    already gives its products, and its facts and metrics for the record, once more.
     """
 
     text: str
     state: State = "todo"
     products: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class Look(Protocol):
@@ -106,13 +111,18 @@ def find(name: str) -> Stage:
     module, _, function = name.rpartition(".")
     if not module and name not in names():
         raise LookupError(f"there is no stage {name!r}; {nearest_or_all(name, names())}")
+    if module and not is_dotted_name(name):
+        raise LookupError(f"stage {name!r}: expected a name such as package.module.stage")
     try:
         loaded = importlib.import_module(module or f"pipeline.stages.{name}")
-    except ImportError as error:
-        raise LookupError(f"stage {name!r} cannot be imported: {error}") from error
+    except IMPORT_FAILURES as error:
+        reason = f"{type(error).__name__}: {error}"
+        remedy = WHERE if isinstance(error, ModuleNotFoundError) else f"mend {module}"
+        raise LookupError(f"stage {name!r} cannot be imported: {reason}; {remedy}") from error
     found = getattr(loaded, function, None)
     if not isinstance(found, Stage):
-        raise LookupError(f"{module}.{function} is not declared with @stage")
+        is_there = "is not declared with @stage" if found is not None else "does not exist"
+        raise LookupError(f"stage {name!r} {is_there}; look into {module}")
     return found
 
 

@@ -24,6 +24,14 @@ class Step:
         return self.outlook.text if is_done else "no later stage needs it"
 
 
+def foresee(stages: Sequence[Stage], context: Context) -> list[Step]:
+    """The steps of the whole job, in a run folder that a fresh start will have put aside."""
+    if context.reason_to_start_anew:
+        unused = context.folder / ".not-yet"
+        context = replace(context, folder=unused, previous=None)
+    return decide(stages, context)
+
+
 def decide(stages: Sequence[Stage], context: Context) -> list[Step]:
     """The steps from here on. A preparation works only for later stages that work."""
     ahead = replace(context, products=dict(context.products))

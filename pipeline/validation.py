@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from pipeline import component, stage
 from pipeline.component import Call
 from pipeline.errors import ConfigError, Mistake
-from pipeline.job import Job
+from pipeline.job import Job, is_dotted_name
 from pipeline.masking import mask, masked
 from pipeline.origins import Origins
-from pipeline.spelling import did_you_mean
+from pipeline.probe import probe
+from pipeline.spelling import did_you_mean, shown
 
 # load(folders, split, **arguments); a network gets its arguments only.
 _POSITIONAL = {"dataset.loader": 2, "model.network": 0}
@@ -25,6 +26,7 @@ _WORDS = {
     "float_type": "expected a number",
     "bool_type": "expected true or false",
     "string_type": "expected text",
+    "string_unicode": "expected text in UTF-8",
     "tuple_type": "expected a list, such as [a,b]",
     "mapping_type": "expected a mapping, such as {a: 1}",
     "dict_type": "expected a mapping, such as {a: 1}",
@@ -56,8 +58,9 @@ def validate(
     except ValidationError as error:
         known = {mistake.key for mistake in found}
         found += [m for m in _explain_all(error, mapping, origins) if m.key not in known]
-    found += _component_mistakes(mapping, origins, {mistake.key for mistake in found})
-    found += _stage_mistakes(mapping, origins)
+    further = [*_component_mistakes(mapping, origins), *_stage_mistakes(mapping, origins)]
+    known = {mistake.key for mistake in found}
+    found += [mistake for mistake in further if mistake.key not in known]
     if found or job is None:
         raise ConfigError(found)
     return job
@@ -77,8 +80,12 @@ def probe_components(job: Job, environment: Mapping[str, str]) -> None:
     Raises:
         ConfigError: a target cannot be imported or does not take its arguments.
     """
-    verdicts = component.probe(uncertain_calls(job), {**job.device.env, **environment})
-    mistakes = [Mistake(key, v.problem, "", v.remedy) for key, v in verdicts.items() if v.problem]
+    found = probe(uncertain_calls(job), {**job.device.env, **environment})
+    mistakes = [
+        Mistake(f"{key}.{problem.argument}", problem.text, "", problem.remedy)
+        for key, problems in found.items()
+        for problem in problems
+    ]
     if mistakes:
         raise ConfigError(mistakes)
 
@@ -105,13 +112,18 @@ def _explain(key: str, detail: Any, origins: Origins) -> Mistake:
         remedy = "; ".join(filter(None, (question, listed)))
         return Mistake(key, "there is no such key", origin, remedy)
     if kind == "missing":
-        return Mistake(key, _WORDS[kind], origin, f"write {key}=VALUE")
+        return Mistake(key, _WORDS[kind], origin, _adding(key))
     expected = _expected(detail)
-    shown = mask(repr(masked(value, key.rpartition(".")[2])))
+    holds = mask(shown(masked(value, key.rpartition(".")[2])))
     remedy = ""
     if isinstance(value, str) and "," in value and kind in ("int_type", "float_type"):
         remedy = "several values at once are a sweep"
-    return Mistake(key, f"{shown}: {expected}", origin, remedy)
+    return Mistake(key, f"{holds}: {expected}", origin, remedy)
+
+
+def _adding(key: str) -> str:
+    """How to give a key that is not there: whole groups are chosen, other keys added."""
+    return f"write +{key}=VALUE" if "." in key else f"leave out ~{key}, or write {key}=CHOICE"
 
 
 def _expected(detail: Any) -> str:
@@ -120,17 +132,21 @@ def _expected(detail: Any) -> str:
         return _WORDS[kind]
     if kind in _RANGES:
         word, name = _RANGES[kind]
-        return f"expected {word} {detail['ctx'][name]:g}"
+        return f"expected {word} {_number(detail['ctx'][name])}"
     if kind == "literal_error":
         return f"expected one of {detail['ctx']['expected']}"
     text = str(detail["msg"]).replace("Value error, ", "").replace("Input should be", "expected")
     return text[:1].lower() + text[1:]
 
 
+def _number(limit: float) -> str:
+    return str(int(limit)) if limit == int(limit) else f"{limit:g}"
+
+
 def _key(location: Sequence[Any], mapping: Any) -> str:
     """The dotted key of a pydantic location, without the names that only our types have."""
     inner = {"target": "_target_"}
-    parts = [str(part) for part in location if part not in ("arguments",)]
+    parts = [str(part) for part in location if part not in ("arguments", "[key]")]
     if parts[:2] in (["dataset", "loader"], ["model", "network"]) and len(parts) > 2:
         parts[2] = inner.get(parts[2], parts[2])
     if (
@@ -151,24 +167,24 @@ def _allowed_at(key: str) -> list[str]:
     return [name for name in fields if name not in ("root", "digest")]
 
 
-def _component_mistakes(
-    mapping: Mapping[str, Any], origins: Origins, known: set[str]
-) -> list[Mistake]:
+def _component_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:
     mistakes = []
     for key, positional in _POSITIONAL.items():
         group, name = key.split(".")
         part = mapping.get(group)
         value = part.get(name) if isinstance(part, Mapping) else None
-        if not isinstance(value, Mapping) or any(k.startswith(key) for k in known):
+        target = value.get("_target_") if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping) or not isinstance(target, str):
             continue
-        target = value.get("_target_")
-        if not isinstance(target, str) or "." not in target:
+        if not is_dotted_name(target):
             continue
-        arguments = {k: v for k, v in value.items() if k != "_target_"}
-        verdict = component.check(Call(target, positional, arguments))
-        if verdict.problem:
-            origin = origins.within(f"{key}._target_").text
-            mistakes.append(Mistake(key, verdict.problem, origin, verdict.remedy))
+        arguments = {str(k): v for k, v in value.items() if k != "_target_"}
+        for problem in component.check(Call(target, positional, arguments)).problems:
+            place = f"{key}.{problem.argument}"
+            is_missing = problem.argument not in (*arguments, "_target_")
+            remedy = _adding(place) if is_missing else problem.remedy
+            origin = origins.within(f"{key}._target_" if is_missing else place).text
+            mistakes.append(Mistake(place, problem.text, origin, remedy))
     return mistakes
 
 
@@ -190,7 +206,8 @@ def _needs_of(needed: stage.Stage, mode: Mapping[str, Any], origins: Origins) ->
         if mode.get(key.rpartition(".")[2]) is None:
             problem = f"a value is missing; stage {needed.name!r} needs it"
             origin = origins.within(key).text
-            mistakes.append(Mistake(key, problem, origin, f"write {key}=VALUE"))
+            sign = "" if key.rpartition(".")[2] in mode else "+"
+            mistakes.append(Mistake(key, problem, origin, f"write {sign}{key}=VALUE"))
     for library in needed.libraries:
         if importlib.util.find_spec(library) is None:
             problem = f"stage {needed.name!r} needs {library}, which is not installed"

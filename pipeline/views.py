@@ -2,97 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from rich import box
-from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from pipeline import console, publish
+from pipeline import console, errors, publish
 from pipeline.clock import seconds_since
 from pipeline.context import Context
 from pipeline.job import Job
-from pipeline.manifest import Manifest
+from pipeline.manifest import Failure, Manifest
 from pipeline.masking import mask
 from pipeline.runner import Outcome
 from pipeline.steps import Step
 
+_STYLES = {"complete": "bold green", "failed": "bold red"}
+
 
 def show_plan(context: Context, decided: Sequence[Step], *, is_result: bool) -> None:
-    """The stages with what each would do or why it would not, and where things go."""
-    table = Table(box=box.SIMPLE, pad_edge=False, expand=False)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("from → to", style="dim")
-    table.add_column("what it does")
-    for step in decided:
-        takes = ", ".join(step.stage.needs) or "·"
-        makes = ", ".join(step.stage.makes) or "files"
-        text = step.outlook.text if step.works else f"skipped: {step.reason}"
-        style = "" if step.works else "dim"
-        table.add_row(step.stage.name, f"{takes} → {makes}", Text(mask(text)), style=style)
+    """Where things go, and the stages with what each would do or why it would not."""
     job = context.job
-    facts = _facts(
-        {
-            "run": job.run_id,
-            "on": f"cluster {job.cluster.name}, device {job.device.target}, seed {job.seed}",
-            "data": str(context.data_dir),
-            "results": str(context.folder),
-            "export": _export_place(job),
-        }
-    )
-    target = console.output() if is_result else console.errors()
-    target.print(Group(facts, table))
+    facts = {
+        "run": job.run_id,
+        "on": f"cluster {job.cluster.name}, device {job.device.target}, seed {job.seed}",
+        "data": str(context.data_dir),
+        "results": str(context.folder),
+        "export": _export_place(job),
+    }
+    if context.reason_to_start_anew:
+        facts["anew"] = f"{context.reason_to_start_anew}; the earlier run is put aside"
+    _rows(facts, to_errors=not is_result)
+    console.say("", to_errors=not is_result)
+    width = max(len(step.stage.name) for step in decided) + 2
+    for step in decided:
+        name = step.stage.name
+        text = step.outlook.text if step.works else f"skipped: {step.reason}"
+        console.say_row(
+            name,
+            text,
+            width=width,
+            to_errors=not is_result,
+            is_prose=True,
+            is_dim=not step.works,
+        )
+    console.say("", to_errors=not is_result)
 
 
-def show_summary(outcome: Outcome, command: str) -> None:
+def show_done(manifest: Manifest, folder: Path, command: str) -> None:
+    """That there is nothing to do, since when, how good it is, and how to do it anew."""
+    age = console.human_seconds(seconds_since(manifest.finished or manifest.started))
+    metrics = "".join(f", {name} {value}" for name, value in _metrics(manifest).items())
+    console.say(f"already done: run {manifest.run_id}, finished {age} ago{metrics}")
+    _rows({"results": str(folder), "anew": f"{command} run.fresh=true"}, indent=2)
+
+
+def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
     """How the run ended, what came out, where it is and what to type next."""
-    manifest = outcome.manifest
+    manifest, folder = outcome.manifest, str(outcome.folder)
     if outcome.was_done:
-        _show_done(outcome, command)
+        show_done(manifest, outcome.folder, command)
         return
-    style = {"complete": "bold green", "failed": "bold red"}.get(manifest.status, "bold yellow")
-    lines = {"run": manifest.run_id, **_metrics(manifest), "results": str(outcome.folder)}
+    lines = {"run": manifest.run_id, **_metrics(manifest), "results": folder}
     exported = manifest.stage("export")
     if exported and exported.status == "done":
         lines["exported"] = str(exported.facts.get("url", ""))
     if manifest.error:
-        lines["stage"] = manifest.error.stage or "between stages"
-        lines["cause"] = manifest.error.message
-        lines["log"] = str(outcome.folder / "run.log")
-        lines["resume"] = command
-    elif manifest.status == "complete":
-        lines.update(_next_steps(manifest))
-    title = Text(f"{manifest.status}", style=style)
-    target = console.output() if manifest.status == "complete" else console.errors()
-    target.print(Group(Text(""), title, Padding(_facts(lines), (0, 0, 0, 2), expand=False)))
+        lines |= _failure(manifest.error, folder, command)
+    elif next_command:
+        lines["next"] = next_command
+    is_good = manifest.status == "complete"
+    console.say("", to_errors=not is_good)
+    style = _STYLES.get(manifest.status, "bold yellow")
+    console.say(manifest.status, style, to_errors=not is_good)
+    _rows(lines, indent=2, to_errors=not is_good)
 
 
-def _show_done(outcome: Outcome, command: str) -> None:
-    manifest = outcome.manifest
-    age = console.human_seconds(seconds_since(manifest.finished or manifest.started))
-    metrics = ", ".join(f"{name} {value}" for name, value in _metrics(manifest).items())
-    console.say(
-        f"already done: run {manifest.run_id}, finished {age} ago"
-        f"{', ' + metrics if metrics else ''}; nothing to do.\n"
-        f"  results  {outcome.folder}\n"
-        f"  anew     {command} run.fresh=true"
-    )
+def _failure(error: Failure, folder: str, command: str) -> dict[str, str]:
+    is_ours = hasattr(errors, error.type) or error.type in ("Terminated", "KeyboardInterrupt")
+    return {
+        "stage": error.stage or "between stages",
+        "cause": error.message if is_ours else f"{error.type}: {error.message}",
+        "log": f"{folder}/run.log",
+        "resume": command,
+    }
 
 
 def _metrics(manifest: Manifest) -> dict[str, str]:
     names = ("accuracy", "loss")
     return {name: f"{manifest.metrics[name]:.4f}" for name in names if name in manifest.metrics}
-
-
-def _next_steps(manifest: Manifest) -> dict[str, str]:
-    mode, model, dataset = (manifest.job.get(name, "") for name in ("mode", "model", "dataset"))
-    choice = f"model={model} dataset={dataset}"
-    if any(artifact.path.startswith("checkpoints/") for artifact in manifest.artifacts):
-        start = "python run.py mode=infer mode.checkpoint="
-        return {"next": f"{start}{manifest.run_id} {choice}"}
-    return {"next": f"python run.py mode=train {choice}"} if mode != "train" else {}
 
 
 def _export_place(job: Job) -> str:
@@ -101,10 +96,9 @@ def _export_place(job: Job) -> str:
     return mask(publish.url_of(job.cluster.export_url, job.run_id))
 
 
-def _facts(lines: dict[str, str]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in lines.items():
-        table.add_row(name, Text(mask(value)))
-    return table
+def _rows(lines: Mapping[str, str], *, indent: int = 0, to_errors: bool = False) -> None:
+    width = indent + max(len(name) for name in lines) + 2
+    for name, text in lines.items():
+        is_prose = name == "cause"
+        start = " " * indent + name
+        console.say_row(start, text, width=width, to_errors=to_errors, is_prose=is_prose)

@@ -39,12 +39,26 @@ def build(
     context: Context, folders: tuple[Path, ...], checkpoint: Checkpoint | None = None
 ) -> Session:
     """The session, with the checkpoint's weights where there is one."""
+    from pipeline.training import interrupts
+
     started = time.monotonic()
-    job = context.job
-    for name, value in job.device.env.items():
+    for name, value in context.job.device.env.items():
         os.environ.setdefault(name, value)
+    # Heard from before numpy and MindSpore start their threads: none of them may take a Ctrl-C.
+    with interrupts.heard():
+        built = _build(context, folders)
+        if checkpoint is not None:
+            from pipeline.training.session import load_weights
+
+            load_weights(built, checkpoint.path)
+    log.info("built %s in %.1f s", context.job.model.name, time.monotonic() - started)
+    return built
+
+
+def _build(context: Context, folders: tuple[Path, ...]) -> Session:
     from pipeline.training import device, session
 
+    job = context.job
     device.prepare(
         job.device.target,
         precision=job.device.precision,
@@ -53,7 +67,7 @@ def build(
     )
     # A mode that has epochs trains; the others need no training set.
     trains = job.mode.epochs is not None
-    built = session.build(
+    return session.build(
         network=component.build(job.model.network.target, **job.model.network.arguments),
         train=_load(context, folders, "train") if trains else None,
         test=_load(context, folders, "test"),
@@ -63,10 +77,6 @@ def build(
         seed=job.seed,
         precision=job.device.precision,
     )
-    if checkpoint is not None:
-        session.load_weights(built, checkpoint.path)
-    log.info("built %s in %.1f s", job.model.name, time.monotonic() - started)
-    return built
 
 
 def _load(context: Context, folders: tuple[Path, ...], split: str) -> Arrays:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.context import Context
 from pipeline.files import write_json
+from pipeline.plain import plain
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
 
@@ -26,11 +27,16 @@ def look(context: Context) -> Outlook:
     try:
         found = json.loads((context.folder / _FILE).read_text(encoding="utf-8"))
         is_same = checkpoint is not None and found["checkpoint"]["sha256"] == checkpoint.sha256
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         is_same = False
     if not is_same:
         return Outlook("would measure the checkpoint on the test set")
-    return Outlook(f"accuracy {found['accuracy']:.4f} measured already", "done")
+    return Outlook(
+        f"accuracy {found['accuracy']:.4f} measured already",
+        "done",
+        facts={"samples": found["samples"]},
+        metrics={"accuracy": found["accuracy"], "loss": found["loss"]},
+    )
 
 
 @stage(look=look, runs_on="every")
@@ -42,17 +48,15 @@ def evaluate(context: Context, session: Session, checkpoint: Checkpoint) -> None
     load_weights(session, checkpoint.path)
     found = evaluation.evaluate(session)
     scores = [{"label": label, **asdict(score)} for label, score in enumerate(found.per_class)]
-    write_json(
-        context.folder / _FILE,
-        {
-            "accuracy": found.accuracy,
-            "loss": found.loss,
-            "samples": found.samples,
-            "checkpoint": {"source": checkpoint.source, "sha256": checkpoint.sha256},
-            "per_class": scores,
-            "confusion_matrix": found.confusion,
-        },
-    )
+    report = {
+        "accuracy": found.accuracy,
+        "loss": found.loss,
+        "samples": found.samples,
+        "checkpoint": {"source": checkpoint.source, "sha256": checkpoint.sha256},
+        "per_class": scores,
+        "confusion_matrix": found.confusion,
+    }
+    write_json(context.folder / _FILE, plain(report))
     context.measured({"accuracy": found.accuracy, "loss": found.loss})
     context.record(samples=found.samples)
     context.event("evaluated", accuracy=found.accuracy, loss=found.loss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from pipeline import masking, publish
+from pipeline import publish
 from pipeline.context import Context
 from pipeline.files import human_bytes
 from pipeline.manifest import Manifest, StageRecord
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 def look(context: Context) -> Outlook:
     """Only the export place itself could tell what is there, and it is asked when working."""
-    url = masking.mask(publish.url_of(context.job.cluster.export_url, context.job.run_id))
-    return Outlook(f"would copy the run folder to {url} and check it there")
+    del context
+    return Outlook("would copy the run folder to its export place and check it there")
 
 
 @stage(look=look, makes=("published",), runs_on="node")

@@ -28,7 +28,9 @@ def look(context: Context) -> Outlook:
     if missing:
         return Outlook(f"would unpack {', '.join(missing)}")
     folders = tuple(_folder(context, item) for item in fetched)
-    return Outlook("already unpacked", "done", {"folders": folders})
+    if not all(_is_linked(context, item) for item in fetched):
+        return Outlook("would link what is unpacked")
+    return Outlook("already unpacked", "done", {"folders": folders}, _facts(folders))
 
 
 @stage(look=look, makes=("folders",), runs_on="node", is_preparation=True)
@@ -40,8 +42,11 @@ def extract(context: Context, archives: tuple[Fetched, ...]) -> tuple[Path, ...]
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not _is_unpacked(context, item):
                 _unpack(context, item, folder)
-        _link(context.data_dir / unpacking.stem(item.name), folder)
-    return tuple(_folder(context, item) for item in archives)
+        if not _is_linked(context, item):
+            _link(_link_path(context, item), folder)
+    folders = tuple(_folder(context, item) for item in archives)
+    context.record(**_facts(folders))
+    return folders
 
 
 def _folder(context: Context, item: Fetched) -> Path:
@@ -76,18 +81,29 @@ def _unpack(context: Context, item: Fetched, folder: Path) -> None:
     size = human_bytes(contents.size_bytes)
     log.info("extracted %s: %d files, %s in %.1f s", item.name, contents.members, size, seconds)
     context.event("extracted", archive=item.name, members=contents.members, folder=folder.name)
-    context.record(members=contents.members, total_bytes=contents.size_bytes)
+
+
+def _facts(folders: tuple[Path, ...]) -> dict[str, int]:
+    """What is unpacked, all archives together, as their receipts tell."""
+    found = [receipts.last(folder) for folder in folders]
+    return {name: sum(r.get(name, 0) for r in found) for name in ("members", "total_bytes")}
+
+
+def _link_path(context: Context, item: Fetched) -> Path:
+    """Code written for the platforms' samples looks for its data there."""
+    return context.data_dir / unpacking.stem(item.name)
+
+
+def _is_linked(context: Context, item: Fetched) -> bool:
+    """Whether that leads to the data; what is no link is none of ours and counts as it is."""
+    link, folder = _link_path(context, item), _folder(context, item)
+    if not link.is_symlink():
+        return link.exists()
+    return str(link.readlink()) == os.path.relpath(folder, link.parent)
 
 
 def _link(link: Path, folder: Path) -> None:
-    """Code written for the platforms' samples looks for its data below data_dir/<name>."""
-    target = os.path.relpath(folder, link.parent)
-    if link.is_symlink() and str(link.readlink()) == target:
-        return
-    if link.exists() and not link.is_symlink():
-        log.warning("%s is there already and is no link of ours; it was left as it is", link)
-        return
     temporary = link.with_name(f".{link.name}.tmp{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target, target_is_directory=True)
+    temporary.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
     temporary.replace(link)

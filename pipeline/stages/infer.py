@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FILE = "predictions.csv"
+_TABLE = "predictions.csv"
+_PICTURE = "samples.png"
 _WORK = "would predict the test set"
 
 
 def look(context: Context) -> Outlook:
     """Done when the predictions on record are this very checkpoint's."""
     checkpoint, earlier = context.products.get("checkpoint"), context.earlier("infer")
-    is_there = (context.folder / _FILE).is_file()
-    if is_there and earlier and checkpoint:
-        is_same = earlier.facts.get("checkpoint") == checkpoint.sha256
-        return Outlook("predicted already", "done") if is_same else Outlook(_WORK)
-    return Outlook(_WORK)
+    if earlier is None or checkpoint is None:
+        return Outlook(_WORK)
+    is_same = earlier.facts.get("checkpoint") == checkpoint.sha256
+    files = [context.folder / name for name in earlier.facts.get("files", [_TABLE])]
+    is_whole = is_same and all(path.is_file() for path in files)
+    return Outlook("predicted already", "done") if is_whole else Outlook(_WORK)
 
 
 @stage(look=look, runs_on="first")
@@ -39,16 +41,18 @@ def infer(context: Context, session: Session, checkpoint: Checkpoint) -> None:
 
     load_weights(session, checkpoint.path)
     predicted, probabilities = evaluation.predict(session)
-    data = session.test
+    files, data = [_TABLE], session.test
     if data is not None and data.inputs[0].ndim == 4:
-        picture = context.folder / "samples.png"
+        files.append(_PICTURE)
+        picture = context.folder / _PICTURE
         samples.draw(data.inputs[0], predicted, probabilities, data.labels, picture)
     labels = data.labels if data is not None else None
-    write_atomically(context.folder / _FILE, _table(predicted, probabilities, labels))
-    context.record(samples=len(predicted), checkpoint=checkpoint.sha256)
+    write_atomically(context.folder / _TABLE, _table(predicted, probabilities, labels))
+    context.record(samples=len(predicted), checkpoint=checkpoint.sha256, files=files)
     if labels is not None:
+        # It costs nothing here, and tells at once what the predictions are worth.
         context.measured({"accuracy": float((predicted == labels).mean())})
-    log.info("predicted %d test samples into %s", len(predicted), _FILE)
+    log.info("predicted %d test samples into %s", len(predicted), _TABLE)
 
 
 def _table(predicted: Array, probabilities: Array, labels: Array | None) -> str:

@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import pretrained
-from pipeline.console import human_seconds
+from pipeline import jsonlines, pretrained
+from pipeline.console import counted, human_seconds
 from pipeline.context import Context
-from pipeline.files import append_json_line, write_atomically
+from pipeline.files import write_atomically
 from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, stage
 from pipeline.training import checkpoints
@@ -30,11 +30,13 @@ def look(context: Context) -> Outlook:
     rows = checkpoints.rows(folder, context.job.model.name, last_epoch=mode.epochs)
     if len(rows) < (mode.epochs or 0):
         done = f", {len(rows)} of them done" if rows else ""
-        return Outlook(f"would train {mode.epochs} epochs of batches of {mode.batch_size}{done}")
-    if _metric_lines(context) != len(rows):
+        epochs = counted(mode.epochs or 0, "epoch")
+        return Outlook(f"would train {epochs} of batches of {mode.batch_size}{done}")
+    if _written(context) != _lines(rows):
         return Outlook("would complete metrics.jsonl")
     path = folder / f"{context.job.model.name}-{mode.epochs}.ckpt"
-    return Outlook(f"{mode.epochs} epochs done", "done", {"checkpoint": _checkpoint(path)})
+    products = {"checkpoint": _checkpoint(path)}
+    return Outlook(f"{counted(len(rows), 'epoch')} done", "done", products, *_results(rows))
 
 
 @stage(
@@ -45,15 +47,16 @@ def look(context: Context) -> Outlook:
 )
 def train(context: Context, session: Session) -> Checkpoint:
     """Trains from the newest good state on; every epoch is saved before it is counted."""
-    from pipeline.training import loop
+    from pipeline.training import interrupts, loop
 
     mode, name, folder = context.job.mode, context.job.model.name, _folder(context)
     epochs = mode.epochs or 0
     rows = checkpoints.rows(folder, name, last_epoch=epochs)
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomically(context.folder / _METRICS, lines)
+    write_atomically(context.folder / _METRICS, _lines(rows))
     samples = len(session.train) if session.train is not None else 0
-    with context.progress("train", float(samples * (epochs - len(rows))), "samples") as advance:
+    work = float(samples * (epochs - len(rows)))
+    # Heard from before the thread starts that draws the progress: it must not take a Ctrl-C.
+    with interrupts.heard(), context.progress("train", work, "samples") as advance:
         path = loop.train(
             session,
             folder,
@@ -69,23 +72,29 @@ def train(context: Context, session: Session) -> Checkpoint:
 
 def _record(context: Context, row: Row, rows: list[Row]) -> None:
     rows.append(row)
-    append_json_line(context.folder / _METRICS, row)
+    jsonlines.append(context.folder / _METRICS, row)
     context.event("epoch", **row)
     log.debug("epoch %d: loss %.4f, accuracy %.4f", row["epoch"], row["loss"], row["accuracy"])
 
 
 def _summarise(context: Context, rows: list[Row]) -> None:
-    last = rows[-1]
-    context.measured({"train_loss": last["loss"], "train_accuracy": last["accuracy"]})
-    context.record(epochs=int(last["epoch"]), steps=int(last["step"]))
-    spent_s = sum(row["seconds"] for row in rows)
+    last, (facts, metrics) = rows[-1], _results(rows)
+    context.record(**facts)
+    context.measured(metrics)
     log.info(
-        "trained %d epochs in %s: loss %.4f, accuracy %.4f on the training batches",
-        last["epoch"],
-        human_seconds(spent_s),
+        "trained %s in %s: loss %.4f, accuracy %.4f on the training batches",
+        counted(last["epoch"], "epoch"),
+        human_seconds(sum(row["seconds"] for row in rows)),
         last["loss"],
         last["accuracy"],
     )
+
+
+def _results(rows: list[Row]) -> tuple[dict[str, int], dict[str, float]]:
+    """The facts and the metrics of a finished training."""
+    last = rows[-1]
+    facts = {"epochs": int(last["epoch"]), "steps": int(last["step"])}
+    return facts, {"train_loss": last["loss"], "train_accuracy": last["accuracy"]}
 
 
 def _folder(context: Context) -> Path:
@@ -96,6 +105,10 @@ def _checkpoint(path: Path) -> Checkpoint:
     return pretrained.at_hand(Wanted("this training", path=path), path)
 
 
-def _metric_lines(context: Context) -> int:
+def _lines(rows: list[Row]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _written(context: Context) -> str:
     path = context.folder / _METRICS
-    return path.read_text(encoding="utf-8").count("\n") if path.is_file() else 0
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -18,9 +18,6 @@ from pipeline.training.session import Session, explaining_shapes
 if TYPE_CHECKING:
     from pipeline.data import Array
 
-# Twice as fast per image as batches of 32; larger ones bring little.
-_LARGEST_BATCH = 1000
-
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -111,7 +108,7 @@ def _logits(session: Session, data: Arrays) -> Iterator[tuple[int, Array]]:
     """The start of each batch, and its logits as float64."""
     session.network.set_train(False)
     # Batches of one size, so that one graph serves all; padding stays below a sample per batch.
-    size = math.ceil(len(data) / math.ceil(len(data) / _LARGEST_BATCH))
+    size = math.ceil(len(data) / math.ceil(len(data) / session.batch_size))
     for start in range(0, len(data), size):
         batch = [_padded(column[start : start + size], size) for column in data.inputs]
         with explaining_shapes(session, data):

@@ -94,7 +94,7 @@ def load_weights(session: Session, path: Path) -> None:
         CheckpointError: the file is missing or damaged, or does not fit the network.
     """
     parameters.fill(session.weights(), path)
-    log.info("loaded weights from %s", path)
+    log.debug("loaded weights from %s", path)
 
 
 @contextlib.contextmanager

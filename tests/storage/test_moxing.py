@@ -35,6 +35,9 @@ URL = "obs://bucket/data"
 LIMITS = Limits(parallel=4, retries=2, stall_s=0.4)
 CONTENT = os.urandom(300_000)
 
+# Each starts real helper processes and waits for real watchdogs.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +219,6 @@ def test_many_batches(double: Double, tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(double.calls("copy_parallel")) == 4
 
 
-@pytest.mark.slow
 def test_slow_is_not_stalled(double: Double, tmp_path: Path) -> None:
     """A copy that takes longer than the stall limit goes on as long as something moves."""
     double.fail(slow_s=0.12)

@@ -1,0 +1,1 @@
+"""Each claim of speed, measured beside what it is compared with, in one run."""

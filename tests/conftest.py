@@ -1,0 +1,31 @@
+"""Fixtures that tests of several modules share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.jobs import without_asking_hydra_again
+
+
+@pytest.fixture(scope="module")
+def quick_jobs() -> Iterator[None]:
+    """Jobs compose in milliseconds, and what a --config-dir adds to sys.path is taken away."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        without_asking_hydra_again(monkeypatch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A job that a test starts in this process leaves no handler and no level behind."""
+    house = logging.getLogger("pipeline")
+    before = (house.level, house.propagate, list(house.handlers))
+    yield
+    for handler in set(house.handlers) - set(before[2]):
+        handler.close()
+    house.level, house.propagate, house.handlers = before

@@ -1,0 +1,157 @@
+"""Components: checked without importing them, and by importing where that is the only way."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import component
+from pipeline.component import Call
+from pipeline.probe import probe
+
+SOURCE = """
+import json
+raise RuntimeError("this module must not be imported by a check")
+
+def load(folders, split, *, size=32, **more): ...
+def plain(folders, split, size): ...
+def strict(folders, split, /, *, size): ...
+class Net:
+    def __init__(self, classes, channels=1): ...
+class Inherits(Net):
+    pass
+@json.loads
+def decorated(folders, split): ...
+made = object()
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module of a user's own, found like any other, that cannot be imported."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    path = tmp_path / "checked_module.py"
+    path.write_text(SOURCE)
+    return path
+
+
+def check(name: str, positional: int = 0, **arguments: Any) -> dict[str, str]:
+    """The problems with calling that name of the module, by argument."""
+    verdict = component.check(Call(f"checked_module.{name}", positional, arguments))
+    assert verdict.is_certain
+    return {problem.argument: problem.text for problem in verdict.problems}
+
+
+@pytest.mark.parametrize(
+    ("name", "positional", "arguments"),
+    [
+        ("load", 2, {}),
+        ("load", 2, {"size": 3, "anything": 4}),
+        ("plain", 2, {"size": 3}),
+        ("strict", 2, {"size": 3}),
+        ("Net", 0, {"classes": 10}),
+    ],
+)
+def test_a_call_that_fits(name: str, positional: int, arguments: dict[str, Any]) -> None:
+    """Functions and classes of every kind of signature."""
+    assert check(name, positional, **arguments) == {}
+
+
+def test_every_wrong_argument_is_told() -> None:
+    """What is missing and what is too much come together, each under its name."""
+    assert set(check("Net", chanels=1)) == {"classes", "chanels"}
+    assert set(check("plain", 2, split="x", sise=1)) == {"split", "sise", "size"}
+
+
+def test_a_loader_that_takes_too_few_values() -> None:
+    """A loader is called with folders and a split; a function of none cannot be one."""
+    assert "by position" in check("Net", 3)["_target_"]
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("checked_module.Nett", "did you mean 'Net'"),
+        ("checked_modul.Net", "no module named 'checked_modul'"),
+        ("checked_module.Net.deeper", "no module named 'checked_module.Net'"),
+        ("pipeline.models.nothing.Net", "no module named 'pipeline.models.nothing'"),
+        ("os.system", "standard library"),
+        ("os.path.join", "standard library"),
+        ("builtins.eval", "standard library"),
+        ("subprocess.run", "standard library"),
+        ("xml.dom.minidom.parse", "standard library"),
+    ],
+)
+def test_a_target_that_is_wrong(target: str, word: str) -> None:
+    """A name that leads nowhere, or to what makes neither data nor networks."""
+    (problem,) = component.check(Call(target, 0, {})).problems
+
+    assert problem.argument == "_target_"
+    assert word in f"{problem.text} {problem.remedy}"
+
+
+@pytest.mark.parametrize("name", ["Inherits", "decorated", "made", "json"])
+def test_what_only_an_import_can_tell(name: str) -> None:
+    """The source does not say what these take, so the check does not guess."""
+    assert not component.check(Call(f"checked_module.{name}", 0, {})).is_certain
+
+
+def test_a_module_that_is_no_python(module: Path) -> None:
+    """A syntax error is told with its file and line."""
+    module.write_text("x = 1\ndef broken(:\n")
+
+    assert f"{module} line 2" in check("broken")["_target_"]
+
+
+def test_code_of_the_users_own_comes_last(tmp_path: Path) -> None:
+    """A module of a user's own never hides one of a library."""
+    component.find_code_in([tmp_path / "a", tmp_path / "a", tmp_path])
+
+    assert sys.path[-1] == str(tmp_path / "a")
+    assert sys.path.count(str(tmp_path / "a")) == 1
+
+
+def test_building_calls_the_target(module: Path) -> None:
+    """A target is imported and called with what the house and the job give it."""
+    module.with_name("built_module.py").write_text("def add(a, b, *, c): return a, b, c\n")
+
+    assert component.build("built_module.add", 1, 2, c=3) == (1, 2, 3)
+
+
+def test_probing_imports_with_the_variables_of_the_device(module: Path) -> None:
+    """A helper process sees the environment it is given, and what the module prints is no harm."""
+    module.with_name("probed.py").write_text(
+        "import os\nprint('noise')\nassert os.environ['FOR_TESTS'] == '1'\n"
+        "class Base:\n    def __init__(self, a): ...\n"
+        "class Net(Base): pass\nnumber = 3\n"
+    )
+    calls = {
+        "right": Call("probed.Net", 0, {"a": 1}),
+        "wrong": Call("probed.Net", 0, {"b": 1}),
+        "number": Call("probed.number", 0, {}),
+        "raises": Call("checked_module.Net", 0, {}),
+    }
+
+    found = probe(calls, {**os.environ, "FOR_TESTS": "1"})
+
+    assert found["right"] == ()
+    assert {problem.argument for problem in found["wrong"]} == {"a", "b"}
+    assert "is a int" in found["number"][0].text
+    assert "RuntimeError" in found["raises"][0].text
+
+
+def test_probing_survives_whatever_a_module_does(module: Path) -> None:
+    """A module that ends the process, or never ends, is a problem told, not a crash."""
+    module.with_name("aborts.py").write_text("import os\nos._exit(7)\n")
+    module.with_name("sleeps.py").write_text("import time\ntime.sleep(60)\n")
+
+    aborted = probe({"x": Call("aborts.Net", 0, {})}, os.environ)
+    slept = probe({"x": Call("sleeps.Net", 0, {})}, os.environ, timeout_s=0.5)
+
+    assert "exit 7" in aborted["x"][0].text
+    assert "took over" in slept["x"][0].text
+    assert probe({}, os.environ) == {}

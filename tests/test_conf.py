@@ -1,0 +1,74 @@
+"""Every YAML file of the configuration: it composes, and it explains itself."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.jobs import ROOT, composed
+
+pytestmark = pytest.mark.usefixtures("quick_jobs")
+
+CONF = ROOT / "conf"
+FILES = sorted(CONF.rglob("*.yaml"))
+# What a mode that starts from weights needs beside its own name.
+NEEDS = {"mode": ["mode.checkpoint=x"]}
+
+
+def name_of(path: Path) -> str:
+    """The file's path below conf/."""
+    return path.relative_to(CONF).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_composes(path: Path) -> None:
+    """Choosing the file gives a job that is right."""
+    group = path.parent.relative_to(CONF).as_posix()
+    choice = [] if group == "." else [f"{group}={path.stem}"]
+
+    job = composed(*choice, *NEEDS.get(group, [])).job
+
+    part = getattr(job, group, None)
+    assert getattr(part, "name", path.stem) == path.stem
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_begins_with_the_command_that_uses_it(path: Path) -> None:
+    """The first line says what the file is, and its command works."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    said = re.fullmatch(r"# \S.*: python run\.py ?(.*)", first)
+
+    assert said
+    composed(*shlex.split(said[1]))
+    if path.parent != CONF:
+        assert f"{path.parent.name}={path.stem}" in said[1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_value_is_explained(path: Path) -> None:
+    """A comment stands beside each value, or above it; names and targets speak for themselves."""
+    silent, lines = [], path.read_text(encoding="utf-8").splitlines()
+    helping = lines.index("hydra:") if "hydra:" in lines else len(lines)
+    for number, line in enumerate(lines[:helping]):
+        value = re.match(r" *(?:- )?(\w+): +(?!#)\S", line)
+        speaks = value and value[1] in ("name", "_target_", "stages", "url")
+        is_reference = "${" in line
+        above = lines[number - 1].lstrip().startswith("#")
+        if value and not speaks and not is_reference and " # " not in line and not above:
+            silent.append(line)
+
+    assert silent == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_is_plain(path: Path) -> None:
+    """YAML as everybody reads it: a mapping, no tabs, nothing of one person's machine."""
+    text = path.read_text(encoding="utf-8")
+
+    assert isinstance(yaml.safe_load(text), dict)
+    assert "\t" not in text
+    assert not re.search(r"/home/|/Users/|/root/", text)

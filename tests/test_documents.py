@@ -1,0 +1,84 @@
+"""What the documents print is true: commands compose, targets exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import arguments, cli, compose
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted(
+    path
+    for path in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "pipeline").rglob("*.md"),
+    ]
+    if ".venv" not in path.parts
+)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#]+)[^)]*\)")
+
+
+def commands_of(path: Path) -> Iterator[str]:
+    """Every line of a fenced shell block, without its comment."""
+    for block in re.findall(
+        r"```(?:bash|sh|console)?\n(.*?)```", path.read_text(encoding="utf-8"), re.S
+    ):
+        for line in block.splitlines():
+            if line.startswith(("python run.py", "make ", ".venv/bin/python run.py")):
+                yield line
+
+
+COMMANDS = sorted({command for path in DOCUMENTS for command in commands_of(path)})
+RUNS = [command for command in COMMANDS if "run.py" in command]
+MAKES = [command for command in COMMANDS if command.startswith("make ")]
+
+
+def test_documents_show_commands() -> None:
+    """The rules below look at something."""
+    assert len(RUNS) >= 10
+    assert len(MAKES) >= 4
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_printed_command_composes(command: str, tmp_path: Path) -> None:
+    """A command that the documents print is understood, whatever it names."""
+    tokens = shlex.split(command, comments=True)[2:]
+
+    found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(ROOT))
+    composed = compose.compose(found, root=ROOT, current_folder=tmp_path)
+
+    assert composed.job.run_id
+    assert composed.notes == []
+
+
+@pytest.mark.parametrize("command", MAKES)
+def test_printed_target_exists(command: str) -> None:
+    """A make target that the documents print stands in the Makefile."""
+    target = shlex.split(command, comments=True)[1]
+
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    """A relative link points to a file of the project."""
+    links = LINK.findall(path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (path.parent / link.strip()).exists()] == []
+
+
+def test_readme_names_every_choice() -> None:
+    """The table of groups lists exactly what conf/ holds."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", readme, re.M))
+
+    for group in (ROOT / "conf").iterdir():
+        if group.is_dir():
+            listed = set(re.findall(r"`(\w+)`", rows[group.name]))
+            assert listed == {path.stem for path in group.glob("*.yaml")}

@@ -1,0 +1,148 @@
+"""One input of a job, from where it lies to where it lands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import inputs
+from pipeline.errors import IntegrityError, ObjectMissingError
+from pipeline.job import Archive
+from pipeline.storage import ignore_bytes
+from pipeline.transfer import Limits
+from tests.servers import WebServer, serving
+
+LIMITS = Limits(parallel=2, retries=0, stall_s=1.0)
+
+
+def fetch(archive: Archive, path: Path) -> inputs.Fetched:
+    """The input is brought here."""
+    return inputs.fetch(archive, path, limits=LIMITS, on_bytes=ignore_bytes)
+
+
+def place_of(archive: Archive, folder: Path) -> Path:
+    """Where it lands."""
+    return inputs.landing_place(archive, folder / "downloads", folder / "datasets")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A local file to fetch."""
+    path = tmp_path / "source.zip"
+    path.write_bytes(b"content")
+    return path
+
+
+def test_a_file_lands_whole_with_its_digest(source: Path, tmp_path: Path) -> None:
+    """After fetching, receipts tell that it is here; the facts name size and digest."""
+    archive = Archive(url=str(source), name="a.zip")
+    path = place_of(archive, tmp_path)
+
+    fetched = fetch(archive, path)
+
+    assert path == tmp_path / "downloads" / "a.zip"
+    assert (fetched.sha256, fetched.size_bytes) == (hashlib.sha256(b"content").hexdigest(), 7)
+    assert inputs.state_of(archive, path) == ("done", "already here and verified")
+    assert fetched.facts(archive.url)["kind"] == "archive"
+
+
+def test_a_source_that_changed_is_fetched_anew(source: Path, tmp_path: Path) -> None:
+    """Another size or time at a local source means a look at its content."""
+    archive = Archive(url=str(source), name="a.zip")
+    path = place_of(archive, tmp_path)
+    fetch(archive, path)
+    source.write_bytes(b"other content")
+
+    assert inputs.state_of(archive, path)[0] == "changed"
+    assert fetch(archive, path).size_bytes == 13
+    assert path.read_bytes() == b"other content"
+
+
+def test_a_local_copy_that_was_touched_is_fetched_anew(source: Path, tmp_path: Path) -> None:
+    """What no receipt vouches for any more is replaced."""
+    archive = Archive(url=str(source), name="a.zip")
+    path = place_of(archive, tmp_path)
+    fetch(archive, path)
+    path.write_bytes(b"damaged")
+    os.utime(path, (1, 1))
+
+    assert inputs.state_of(archive, path)[0] == "changed"
+    fetch(archive, path)
+    assert path.read_bytes() == b"content"
+
+
+def test_another_url_or_digest_under_the_same_name(source: Path, tmp_path: Path) -> None:
+    """The same name from elsewhere, or with another digest asked for, is not the same input."""
+    archive = Archive(url=str(source), name="a.zip")
+    path = place_of(archive, tmp_path)
+    fetch(archive, path)
+
+    elsewhere = Archive(url=str(tmp_path / "b" / "source.zip"), name="a.zip")
+    other_digest = Archive(url=str(source), name="a.zip", sha256="0" * 64)
+
+    assert "came from" in inputs.state_of(elsewhere, path)[1]
+    assert "sha256" in inputs.state_of(other_digest, path)[1]
+
+
+def test_wrong_bytes_never_get_the_final_name(source: Path, tmp_path: Path) -> None:
+    """A digest that does not match leaves nothing, and says both."""
+    archive = Archive(url=str(source), name="a.zip", sha256="0" * 64)
+    path = place_of(archive, tmp_path)
+
+    with pytest.raises(IntegrityError, match=r"a\.zip|source\.zip"):
+        fetch(archive, path)
+
+    assert not path.exists()
+
+
+def test_nothing_at_the_url(tmp_path: Path) -> None:
+    """A missing object is named, without the query of its URL."""
+    with serving(WebServer()) as web:
+        archive = Archive(url=f"{web.url}/none.zip?Signature=word", name="none.zip")
+
+        with pytest.raises(ObjectMissingError, match=r"none\.zip") as caught:
+            fetch(archive, place_of(archive, tmp_path))
+
+    assert "word" not in str(caught.value)
+
+
+def test_a_new_signature_is_the_same_object(tmp_path: Path) -> None:
+    """A URL signed anew does not make its object another one."""
+    with serving(WebServer(files={"a.zip": b"content"})) as web:
+        first = Archive(url=f"{web.url}/a.zip?Signature=one", name="a.zip")
+        path = place_of(first, tmp_path)
+        fetch(first, path)
+        second = Archive(url=f"{web.url}/a.zip?Signature=two", name="a.zip")
+
+        assert inputs.state_of(second, path)[0] == "done"
+
+
+def test_a_folder_goes_straight_to_the_datasets(tmp_path: Path) -> None:
+    """A brought folder is copied once, under its name and its place's digest."""
+    (tmp_path / "brought" / "train").mkdir(parents=True)
+    (tmp_path / "brought" / "train" / "a.txt").write_text("abc")
+    archive = Archive(url=f"{tmp_path}/brought", name="mine")
+    path = place_of(archive, tmp_path)
+
+    fetched = fetch(archive, path)
+
+    assert (fetched.kind, fetched.size_bytes, fetched.sha256) == ("folder", 3, None)
+    assert path.parent == tmp_path / "datasets"
+    assert path.name.startswith("mine-")
+    assert (path / "train" / "a.txt").read_text() == "abc"
+    assert inputs.state_of(archive, path)[0] == "done"
+
+
+def test_a_mount_is_used_in_place(tmp_path: Path) -> None:
+    """Nothing of a mount is copied; without its folder there is something to do."""
+    (tmp_path / "mounted").mkdir()
+    archive = Archive(url=f"{tmp_path}/mounted", name="m", mount=True)
+    path = place_of(archive, tmp_path)
+
+    assert path == tmp_path / "mounted"
+    assert inputs.state_of(archive, path)[0] == "done"
+    path.rmdir()
+    assert inputs.state_of(archive, path)[0] == "todo"

@@ -1,0 +1,69 @@
+"""The frozen job: types, ranges, and nothing to change afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.job import Job, is_dotted_name
+from tests.jobs import ROOT, composed
+
+pytestmark = pytest.mark.usefixtures("quick_jobs")
+
+
+def test_nothing_in_a_job_can_be_changed() -> None:
+    """Neither fields nor mappings nor lists."""
+    job = composed("model=mlp").job
+
+    with pytest.raises(ValidationError):
+        job.mode.epochs = 3  # type: ignore[misc]
+    for mapping in (job.platform, job.device.env, job.model.network.arguments, job.dataset.sample):
+        with pytest.raises(TypeError):
+            mapping["x"] = "y"  # type: ignore[index]
+    assert job.model.network.arguments["hidden"] == (128, 64)
+    assert isinstance(job.mode.stages, tuple)
+
+
+def test_a_job_is_made_again_from_its_mapping() -> None:
+    """The composed mapping is all there is to a job."""
+    found = composed()
+
+    assert Job.model_validate({**found.mapping, "root": ROOT}).mode == found.job.mode
+
+
+@pytest.mark.parametrize(
+    ("run_id", "expected"), [(None, "train-lenet5-digits-"), ("mine", "mine"), ("实验-1", "实验-1")]
+)
+def test_the_name_of_the_run(run_id: str | None, expected: str) -> None:
+    """The one that was asked for, else mode, model, dataset and eight digits."""
+    argv = [f"run.id={run_id}"] if run_id else []
+
+    assert composed(*argv).job.run_id.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_name"),
+    [
+        ("a.b", True),
+        ("a", False),
+        ("a..b", False),
+        ("模块.网络", True),
+        ("a.1", False),
+        ("", False),
+    ],
+)
+def test_dotted_names(name: str, is_name: bool) -> None:
+    """What can be the name of something in a module."""
+    assert is_dotted_name(name) is is_name
+
+
+@pytest.mark.parametrize("value", [{}, {"target": "a.b"}, "a.b", None])
+def test_a_component_is_a_mapping_with_a_target(value: Any) -> None:
+    """Anything else is refused."""
+    mapping = composed().mapping
+    model = {**mapping["model"], "network": value}
+
+    with pytest.raises(ValidationError):
+        Job.model_validate({**mapping, "model": model, "root": ROOT})

@@ -1,0 +1,135 @@
+"""Which checkpoint a job starts from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import pretrained
+from pipeline.errors import Mistake
+from pipeline.manifest import Manifest
+from pipeline.pretrained import Wanted
+from tests.running import DIGEST, make_job
+
+EVALUATE = ("fetch", "extract", "build", "evaluate", "export")
+
+
+def train(
+    outputs: Path, name: str, *, status: Any = "complete", finished: str = "2026-01-01"
+) -> Path:
+    """The run folder of a training, with its checkpoint."""
+    folder = outputs / name
+    (folder / "checkpoints").mkdir(parents=True)
+    path = folder / "checkpoints" / "net-2.ckpt"
+    path.write_bytes(name.encode())
+    (folder / "checkpoints" / "index.json").write_text(json.dumps({"last": {"path": path.name}}))
+    begun = Manifest(
+        run_id=name,
+        digest=DIGEST,
+        started=finished,
+        job={"mode": "train", "model": "net", "dataset": "set"},
+        metrics={"accuracy": 0.5},
+    )
+    begun.replaced(status=status, finished=finished).write(folder)
+    return path
+
+
+def find(folder: Path, named: str | None, *, needs: bool = True) -> Any:
+    """What the job's `mode.checkpoint` names."""
+    mode = {"checkpoint": named, "needs_checkpoint": needs}
+    job = make_job(folder, stages=EVALUATE if needs else ("fetch",), mode=mode)
+    return pretrained.find(job, folder / "outputs")
+
+
+def mistake(found: Any) -> str:
+    """The text of the mistake that was found."""
+    assert isinstance(found, Mistake)
+    return str(found)
+
+
+def test_a_job_that_needs_none(tmp_path: Path) -> None:
+    """Without a checkpoint named, a training starts from scratch."""
+    assert find(tmp_path, None, needs=False) is None
+
+
+def test_none_given_lists_what_there_is(tmp_path: Path) -> None:
+    """A mode that needs one is refused with the trainings at hand, or how to make one."""
+    assert "python run.py mode=train model=net dataset=set" in mistake(find(tmp_path, None))
+    train(tmp_path / "outputs", "first")
+
+    text = mistake(find(tmp_path, None))
+
+    assert "first (accuracy 0.5000)" in text
+    assert "mode.checkpoint=latest" in text
+
+
+def test_a_stage_that_needs_one_is_enough(tmp_path: Path) -> None:
+    """The list of stages tells, even where the mode does not say so."""
+    job = make_job(tmp_path, stages=EVALUATE)
+
+    assert isinstance(pretrained.find(job, tmp_path / "outputs"), Mistake)
+
+
+def test_a_file_a_url_and_a_run(tmp_path: Path) -> None:
+    """A path is taken as it is, a URL is to be fetched, a run's id means its last checkpoint."""
+    path = train(tmp_path / "outputs", "first", status="interrupted")
+
+    assert find(tmp_path, str(path)) == Wanted(str(path), path=path)
+    assert find(tmp_path, "s3://b/a.ckpt") == Wanted("s3://b/a.ckpt", url="s3://b/a.ckpt")
+    assert find(tmp_path, "first") == Wanted("run first", path=path)
+
+
+def test_latest_is_the_newest_complete_training(tmp_path: Path) -> None:
+    """Neither interrupted runs nor those put aside count."""
+    outputs = tmp_path / "outputs"
+    train(outputs, "old", finished="2026-01-01")
+    path = train(outputs, "new", finished="2026-02-01")
+    train(outputs, "broken", status="interrupted", finished="2026-03-01")
+    train(outputs, "aside", finished="2026-04-01")
+    (outputs / "aside").rename(outputs / "aside.old-1")
+
+    assert find(tmp_path, "latest") == Wanted("run new", path=path)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("frist", "did you mean 'first'?"),
+        ("/none/a.ckpt", "there is no file /none/a.ckpt"),
+        ("nothing-like-it", "there is no run 'nothing-like-it'"),
+    ],
+)
+def test_what_is_not_there_is_a_mistake(tmp_path: Path, named: str, expected: str) -> None:
+    """The message says what was looked for, what is near, and what there is."""
+    train(tmp_path / "outputs", "first")
+
+    text = mistake(find(tmp_path, named))
+
+    assert expected in text
+    assert "first (accuracy 0.5000)" in text
+
+
+def test_latest_without_any_training(tmp_path: Path) -> None:
+    """The message says of which model and dataset there is none."""
+    assert "no complete training of net on set" in mistake(find(tmp_path, "latest"))
+
+
+def test_an_index_of_nonsense_is_no_checkpoint(tmp_path: Path) -> None:
+    """A damaged index is as good as none."""
+    path = train(tmp_path / "outputs", "first")
+    (path.parent / "index.json").write_text('{"last": []}')
+
+    assert "there is no run 'first' with a checkpoint" in mistake(find(tmp_path, "first"))
+
+
+def test_a_digest_is_read_anew_when_the_file_changes(tmp_path: Path) -> None:
+    """The remembered digest counts only while size and time stay."""
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(b"one")
+    first = pretrained.at_hand(Wanted("a", path=path), path)
+    path.write_bytes(b"other")
+
+    assert pretrained.at_hand(Wanted("a", path=path), path).sha256 != first.sha256
