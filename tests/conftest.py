@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.jobs import without_asking_hydra_again
+
+# A shell's background job starts with Ctrl-C ignored, and every process a test starts would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
