@@ -12,7 +12,7 @@ from mindspore import Tensor
 
 from pipeline.data import Arrays
 from pipeline.errors import DatasetError
-from pipeline.training import interrupts
+from pipeline.training import denormals, interrupts
 from pipeline.training.session import Session, explaining_shapes
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Evaluation:
 
 
 @interrupts.heard()
+@denormals.flushed()
 def evaluate(session: Session) -> Evaluation:
     """The network's results on the session's test data, every sample counted once.
 
@@ -70,6 +71,7 @@ def evaluate(session: Session) -> Evaluation:
 
 
 @interrupts.heard()
+@denormals.flushed()
 def predict(session: Session) -> tuple[Array, Array]:
     """The predicted class of each test sample, int64 (n,), and its probability, float64 (n,).
 

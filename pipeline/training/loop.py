@@ -13,7 +13,7 @@ from mindspore import Parameter, Tensor
 
 from pipeline.data import Arrays
 from pipeline.errors import TrainingError
-from pipeline.training import checkpoints, interrupts, order, parameters
+from pipeline.training import checkpoints, denormals, interrupts, order, parameters
 from pipeline.training.checkpoints import Progress, Row, Saved
 from pipeline.training.device import engine
 from pipeline.training.session import Session, explaining_shapes
@@ -28,6 +28,7 @@ _SETTINGS = ("learning_rate", "momentum")
 
 
 @interrupts.heard()
+@denormals.flushed()
 def train(
     session: Session,
     folder: Path,
