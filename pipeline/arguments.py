@@ -45,7 +45,7 @@ class Setting:
     """One `key=value` or `--name value`, as it was typed.
 
     `sign` is Hydra's `+`, `++` or `~`; `value` is None where none was given;
-    `is_flag` marks `--name`; `is_exact` marks `--text`.
+    `is_flag` marks `--name`; `is_exact` marks `--text`; `source` is empty for what was typed.
     """
 
     token: str
@@ -54,6 +54,12 @@ class Setting:
     sign: str = ""
     is_flag: bool = False
     is_exact: bool = False
+    source: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Who set it, for people."""
+        return self.source or f"the command line: {shortened(self.token)}"
 
 
 @dataclass

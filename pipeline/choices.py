@@ -43,22 +43,19 @@ class Choices:
         return [token for token in self.chosen.values() if token]
 
 
-def choose(arguments: Arguments, *, root: Path, current_folder: Path) -> Choices:
-    """The choices of the command line; code of the user's own is found from here on."""
+def choose(
+    arguments: Arguments, launched: Sequence[Setting], *, root: Path, current_folder: Path
+) -> Choices:
+    """The choices of launch and command line; code of the user's own is found from here on."""
     mistakes = list(arguments.mistakes)
     folders = tuple(_search_path(arguments, current_folder, mistakes))
     find_code_in([place for folder in folders for place in (folder, folder.parent)])
     groups = Groups(root / "conf", folders)
     choices = Choices(groups, {EXPERIMENT: [], **groups.options()}, mistakes)
     choices.notes += groups.hidden()
-    for setting in arguments.settings:
+    for setting in (*launched, *arguments.settings):
         _sort(setting, choices)
     return choices
-
-
-def typed(setting: Setting) -> str:
-    """The origin of a setting, for people."""
-    return f"the command line: {shortened(setting.token)}"
 
 
 def _search_path(
@@ -116,7 +113,7 @@ def _refuse_hydra_key(setting: Setting, choices: Choices) -> None:
         return
     problem = "means nothing here: MindRun runs, logs and sweeps by itself, not through Hydra"
     remedy = "leave it out; results go to cluster.output_dir"
-    choices.mistakes.append(Mistake(setting.key, problem, typed(setting), remedy))
+    choices.mistakes.append(Mistake(setting.key, problem, setting.origin, remedy))
 
 
 def _choice(setting: Setting, group: str, package: str, choices: Choices) -> str | None:
@@ -134,7 +131,7 @@ def _choice(setting: Setting, group: str, package: str, choices: Choices) -> str
     if len(named) > 1 and not is_list:
         problem = f"{text!r}: expected one choice; several at once are a sweep"
         remedy = nearest_or_all("", choices.options[group])
-        choices.mistakes.append(Mistake(group, problem, typed(setting), remedy))
+        choices.mistakes.append(Mistake(group, problem, setting.origin, remedy))
         return None
     right = [_right_choice(name, setting, group, choices) for name in named]
     names = [name for name in right if name]
@@ -156,7 +153,7 @@ def _right_choice(name: str, setting: Setting, group: str, choices: Choices) -> 
     if not options:
         remedy = f"no {group} is there yet; add one with --config-dir DIR/{group}/{name}.yaml"
     problem = f"there is no choice {shortened(name)!r}"
-    choices.mistakes.append(Mistake(group, problem, typed(setting), remedy))
+    choices.mistakes.append(Mistake(group, problem, setting.origin, remedy))
     near = nearest(name, options)
     if len(near) != 1:
         choices.unsure.add(group)

@@ -33,7 +33,7 @@ from pipeline.stage import find_all
 from pipeline.steps import Step
 from pipeline.validation import probe_components
 
-COMMANDS = ("plan",)
+COMMANDS = ("plan", "bundle")
 
 _HEADLINE = "the job is wrong, nothing ran:"
 
@@ -72,9 +72,16 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
     if found.is_multirun:
         remedy = "start the jobs one by one"
         found.mistakes.append(Mistake("-m", "sweeps are not there yet", "the command line", remedy))
+    if "bundle" in found.commands:
+        # It reads its own flags, and nothing of it is needed by any other command.
+        from pipeline import bundle
+
+        return bundle.main(argv, root)
     if found.hydra_flags and not found.mistakes:
         return hydra_entry.answer(found, root=root, current_folder=current_folder)
-    composed = compose.compose(found, root=root, current_folder=current_folder)
+    composed = compose.compose(
+        found, root=root, current_folder=current_folder, variables=os.environ
+    )
     if "plan" in found.commands:
         return _plan(composed, found)
     return _run(composed, found)

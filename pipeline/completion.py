@@ -50,8 +50,10 @@ def settled(decided: Sequence[Step]) -> list[Step]:
 
 
 def _is_exported(context: Context, previous: Manifest) -> bool:
-    cluster = context.job.cluster
-    place = publish.open_place(cluster.export_url, context.job.run_id, context.limits)
+    export_url = context.job.cluster.export_url
+    if export_url is None:
+        return True
+    place = publish.open_place(export_url, context.job.run_id, context.limits)
     try:
         missing = publish.missing(place, previous)
     except StorageError as error:

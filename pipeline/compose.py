@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import flags, overrides
+from pipeline import flags, launched, overrides
 from pipeline.arguments import Arguments, Setting
 from pipeline.choices import EXPERIMENT, Choices, choose
 from pipeline.errors import ConfigError, Mistake
 from pipeline.identity import digest_of
 from pipeline.job import Job
+from pipeline.launch import Launch, Tables
+from pipeline.launch import read as launch_of
 from pipeline.origins import Origins, plain_key
 from pipeline.paths import anchored
 from pipeline.validation import validate
@@ -53,26 +56,53 @@ def roots(root: Path) -> set[str]:
     return groups | set(top if isinstance(top, dict) else ()) | {EXPERIMENT, "hydra"}
 
 
-def compose(arguments: Arguments, *, root: Path, current_folder: Path) -> Composed:
-    """The job that the command line asks for.
+def compose(
+    arguments: Arguments,
+    *,
+    root: Path,
+    current_folder: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Composed:
+    """The job that launch and command line ask for; `variables` is the environment.
 
     Raises:
         ConfigError: with every mistake found; nothing was written or fetched.
     """
-    choices = choose(arguments, root=root, current_folder=current_folder)
+    launch = _launch(arguments, root, current_folder, variables)
+    arguments = replace(arguments, settings=list(launch.rest))
+    typed = {setting.key for setting in launch.rest}
+    following = launched.choices_of(launch, typed, variables)
+    choices = choose(arguments, following, root=root, current_folder=current_folder)
     desk = _Desk(choices)
     try:
         config = choices.groups.compose(choices.tokens)
     except ConfigError as error:
         raise ConfigError([*desk.mistakes, *error.mistakes]) from error
-    for setting in choices.values:
+    for setting in (*_launched_values(launch, config), *choices.values):
         _apply(config, setting, desk)
     mapping = _resolved(config, desk)
     checkpoint = _checkpoint(mapping)
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
-    job = job.model_copy(update={"digest": digest_of(job, checkpoint)})
-    return Composed(job, mapping, choices.notes)
+    facts = {"digest": digest_of(job, checkpoint), "launched": launched.facts_of(launch)}
+    notes = [*launched.notes_of(launch, job), *choices.notes]
+    return Composed(job.model_copy(update=facts), mapping, notes)
+
+
+def _launch(
+    arguments: Arguments, root: Path, current_folder: Path, variables: Mapping[str, str]
+) -> Launch:
+    folders = [root / "conf", *(current_folder / text for text in arguments.config_dirs)]
+    return launch_of(arguments.settings, variables, Tables.read(folders))
+
+
+def _launched_values(launch: Launch, config: DictConfig) -> list[Setting]:
+    plain = OmegaConf.to_container(config, resolve=False)
+    parts = plain if isinstance(plain, dict) else {}
+    dataset, cluster = parts.get("dataset"), parts.get("cluster")
+    archives = dataset.get("archives") if isinstance(dataset, dict) else None
+    collects = isinstance(cluster, dict) and cluster.get("collects_output") is True
+    return launched.values_of(launch, launched.mounts_of(archives), collects=collects)
 
 
 def _checkpoint(mapping: Mapping[str, Any]) -> str | None:

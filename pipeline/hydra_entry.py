@@ -37,7 +37,7 @@ def answer(found: Arguments, *, root: Path, current_folder: Path) -> int:
         shown = _part(masked(composed.mapping), flags.get("--package", ""))
         console.say(yaml.safe_dump(shown, allow_unicode=True, sort_keys=False).rstrip())
         return errors.DONE
-    choices = choose(found, root=root, current_folder=current_folder)
+    choices = choose(found, (), root=root, current_folder=current_folder)
     if choices.mistakes:
         raise ConfigError(choices.mistakes)
     return _ask_hydra(choices, flags, root)

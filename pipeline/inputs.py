@@ -90,6 +90,22 @@ def known(archive: Archive, path: Path) -> Fetched:
     )
 
 
+def is_really_folder(archive: Archive, limits: Limits) -> bool:
+    """Whether a storage has a folder where the URL, without a final slash, could name an archive.
+
+    The name does not tell: platforms call unpacked folders `MNISTData.zip` too.
+    """
+    if kind_of(archive) != "archive" or not archive.url.startswith(("obs://", "s3://")):
+        return False
+    root, key = split(archive.url)
+    storage = open_storage(root, stall_s=limits.stall_s)
+
+    def look() -> bool:
+        return storage.head(key) is None and next(storage.list(f"{key}/"), None) is not None
+
+    return transfer.retry(look, limits=limits)
+
+
 def fetch(archive: Archive, path: Path, *, limits: Limits, on_bytes: OnBytes) -> Fetched:
     """The input is here under its final name and verified, with a receipt.
 

@@ -10,88 +10,23 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Literal, Optional
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    model_validator,
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipeline.fields import (
+    Component,
+    ComponentPart,
+    FrozenMapping,
+    FrozenTexts,
+    Part,
+    Places,
+    RunId,
+    Sha256,
+    Text,
+    Texts,
+    sequence,
 )
-
-_RUN_ID = r"[\w][\w.\-]*"
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return MappingProxyType({key: _freeze(item) for key, item in value.items()})
-    if isinstance(value, (list, tuple)):
-        return tuple(_freeze(item) for item in value)
-    return value
-
-
-def _thaw(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _thaw(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_thaw(item) for item in value]
-    return value
-
-
-def _sequence(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _one_or_more(value: Any) -> Any:
-    if not isinstance(value, (str, list, tuple)):
-        raise ValueError("expected a folder, or a list of folders such as [a,b]")
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-def _split_component(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise ValueError("expected a mapping with _target_ and the arguments beside it")
-    arguments = {key: item for key, item in value.items() if key != "_target_"}
-    target = {"target": value["_target_"]} if "_target_" in value else {}
-    return {**target, "arguments": arguments}
-
-
-def _run_id(value: Optional[str]) -> Optional[str]:
-    if value is not None and (not re.fullmatch(_RUN_ID, value) or len(value) > 120):
-        raise ValueError(
-            "expected the name of a folder: letters, digits, '-', '_' and '.', "
-            "not starting with '.' or '-', at most 120 characters"
-        )
-    return value
-
-
-def _sha256(value: Optional[str]) -> Optional[str]:
-    if value is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        raise ValueError("expected 64 hex digits")
-    return value.lower() if value is not None else None
-
-
-def is_dotted_name(text: str) -> bool:
-    """Whether the text can be the name of something in a Python module."""
-    parts = text.split(".")
-    return len(parts) > 1 and all(part.isidentifier() for part in parts)
-
-
-def _dotted_name(value: str) -> str:
-    if not is_dotted_name(value):
-        raise ValueError("expected a dotted Python name, such as package.module.Name")
-    return value
-
-
-FrozenMapping = Annotated[
-    Mapping[str, Any], AfterValidator(_freeze), PlainSerializer(_thaw, return_type=dict)
-]
-Text = Annotated[str, Field(min_length=1)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_sequence), Field(min_length=1)]
-Places = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
 def is_checkpoint_path(text: str) -> bool:
@@ -103,24 +38,10 @@ def is_checkpoint_path(text: str) -> bool:
     return "://" not in text and ("/" in text or text.endswith(".ckpt"))
 
 
-class Part(BaseModel):
-    """A piece of the job: frozen, typed strictly, no key that is not declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Component(Part):
-    target: Annotated[str, AfterValidator(_dotted_name)]
-    arguments: FrozenMapping
-
-
-Component = Annotated[_Component, BeforeValidator(_split_component)]
-
-
 class Run(Part):
     """Which run this is. The id is filled in when it is null."""
 
-    id: Annotated[Optional[str], AfterValidator(_run_id)]
+    id: RunId
     fresh: bool
 
 
@@ -132,14 +53,37 @@ class Transfer(Part):
     stall_s: Annotated[float, Field(gt=0, le=3600)]
 
 
+class WorldNames(Part):
+    """The environment variables that tell which of many processes this one is."""
+
+    rank: Texts
+    size: Texts
+    device: Texts
+
+
 class Cluster(Part):
-    """Where the job runs and where things land."""
+    """Where the job runs and where things land; no export place means that `collects_output`."""
 
     name: Text
+    priority: float
     data_dir: Places
     output_dir: Places
-    export_url: Text
+    export_url: Optional[Text]
+    collects_output: bool
+    uploader: Optional[Text]
+    world: WorldNames
     transfer: Transfer
+    node_wait_s: Annotated[float, Field(gt=0)]
+    launch: FrozenMapping
+
+
+class Launched(Part):
+    """What is left to know of a launch once its datasets and places are in the job."""
+
+    detected_by: str = "the command line"
+    checkpoint: str = ""
+    models: tuple[str, ...] = ()
+    brings_data: bool = False
 
 
 class Archive(Part):
@@ -147,7 +91,7 @@ class Archive(Part):
 
     url: Text
     name: Text
-    sha256: Annotated[Optional[str], AfterValidator(_sha256)] = None
+    sha256: Sha256 = None
     mount: bool = False
 
     @model_validator(mode="after")
@@ -173,7 +117,7 @@ class Dataset(Part):
     name: Text
     sample: FrozenMapping = Field(default_factory=lambda: MappingProxyType({}))
     classes: Annotated[int, Field(ge=2)]
-    archives: Annotated[tuple[Archive, ...], BeforeValidator(_sequence), Field(min_length=1)]
+    archives: Annotated[tuple[Archive, ...], BeforeValidator(sequence), Field(min_length=1)]
     loader: Component
     limits: UnpackingLimits
 
@@ -212,9 +156,7 @@ class Device(Part):
     target: Literal["CPU", "GPU", "Ascend"]
     precision: Literal["O0", "O1", "O2", "O3"]
     workers: Annotated[Optional[int], Field(ge=1, le=1)]
-    env: Annotated[
-        Mapping[str, str], AfterValidator(_freeze), PlainSerializer(_thaw, return_type=dict)
-    ]
+    env: FrozenTexts
 
 
 class Job(Part):
@@ -227,10 +169,9 @@ class Job(Part):
     model: Model
     mode: Mode
     device: Device
-    platform: Annotated[
-        Mapping[str, str], AfterValidator(_freeze), PlainSerializer(_thaw, return_type=dict)
-    ]
+    platform: FrozenTexts
     root: Path = Field(exclude=True)
+    launched: Launched = Field(default_factory=Launched, exclude=True)
     digest: str = Field(default="", exclude=True)
 
     @property
@@ -240,6 +181,6 @@ class Job(Part):
         return self.run.id or derived
 
     @property
-    def components(self) -> Mapping[str, _Component]:
+    def components(self) -> Mapping[str, ComponentPart]:
         """The components by the key they stand at."""
         return {"dataset.loader": self.dataset.loader, "model.network": self.model.network}

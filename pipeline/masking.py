@@ -27,7 +27,10 @@ _URL_QUERY = re.compile(
     r"\?[^\s\"<>]*?(?P<tail>['\])},;:.]*)(?=[\s\"<>]|$)"
 )
 _URL_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/\"'<>]+@")
-_SECRET_NAME = re.compile(r"(?i)(secret|token|passw|credential|access_?key|api_?key|^ak$|^sk$)")
+# The name of a tokenizer is no secret.
+_SECRET_NAME = re.compile(
+    r"(?i)(secret|token(?!i[sz])|passw|credential|access_?key|api_?key|^ak$|^sk$)"
+)
 
 
 def mask(text: str) -> str:

@@ -36,7 +36,7 @@ class Origins:
     def add_settings(self, settings: Iterable[Setting]) -> None:
         """The values that the command line set."""
         for setting in settings:
-            origin = Origin(f"the command line: {shortened(setting.token)}", True)
+            origin = Origin(setting.origin, not setting.source)
             self.typed[plain_key(setting.key)] = origin
 
     def add_choices(self, settings: Iterable[Setting]) -> None:

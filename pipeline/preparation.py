@@ -53,8 +53,8 @@ def _record(job: Job, command: str, folder: Path, previous: Manifest | None) -> 
         started=now_iso(),
         command=mask(command),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
-        export_url=mask(job.cluster.export_url),
-        launch={"cluster": job.cluster.name, "detected_by": "the command line", "ranks": 1},
+        export_url=mask(job.cluster.export_url or ""),
+        launch={"cluster": job.cluster.name, "detected_by": job.launched.detected_by, "ranks": 1},
     )
     if previous is None:
         return begun
@@ -86,7 +86,7 @@ def _reason_to_start_anew(job: Job, folder: Path, previous: Manifest | None) -> 
 def _unusable_places(job: Job) -> list[Mistake]:
     """What keeps a URL of the job from being opened; no place is asked."""
     urls = {f"dataset.archives.{i}.url": a.url for i, a in enumerate(job.dataset.archives)}
-    if "export" in job.mode.stages:
+    if "export" in job.mode.stages and job.cluster.export_url:
         urls["cluster.export_url"] = job.cluster.export_url
     if job.mode.checkpoint and is_url(job.mode.checkpoint):
         urls["mode.checkpoint"] = job.mode.checkpoint
@@ -105,7 +105,7 @@ def _unusable_places(job: Job) -> list[Mistake]:
 
 def _unusable_export(job: Job, folder: Path) -> list[Mistake]:
     key, url = "cluster.export_url", job.cluster.export_url
-    if "export" not in job.mode.stages:
+    if "export" not in job.mode.stages or url is None:
         return []
     if url.startswith(("http://", "https://")):
         problem = f"{mask(url)}: web servers are read-only here, results cannot go there"

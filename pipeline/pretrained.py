@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from pipeline import manifest, stage
-from pipeline.errors import Mistake
+from pipeline.errors import CheckpointError, Mistake
 from pipeline.files import sha256_of
 from pipeline.job import Job, is_checkpoint_path
 from pipeline.manifest import Manifest
 from pipeline.spelling import did_you_mean
+
+log = logging.getLogger(__name__)
 
 _KEY = "mode.checkpoint"
 _TRAINING_METRIC = "accuracy"
@@ -29,11 +33,12 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Where the checkpoint lies: a file here, or a URL to fetch from."""
+    """Where the checkpoint lies: a file here, a URL to fetch from, or inside what is brought."""
 
     source: str
     path: Path | None = None
     url: str = ""
+    is_inside: bool = False
 
 
 def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
@@ -42,6 +47,9 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
     if named is None:
         stages, _ = stage.find_all(job.mode.stages)
         if job.mode.needs_checkpoint or stage.needs_initial_checkpoint(stages):
+            brought = _brought(job)
+            if brought:
+                return brought
             problem = f"mode {job.mode.name!r} needs a checkpoint and none is given"
             return Mistake(_KEY, problem, "", _choices(job, output_dir))
         return None
@@ -51,7 +59,45 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
         if Path(named).is_file():
             return Wanted(named, path=Path(named))
         return Mistake(_KEY, f"there is no file {named}", "", _choices(job, output_dir))
-    return _of_run(job, output_dir, named)
+    model = next((url for url in job.launched.models if url.rpartition("/")[2] == named), "")
+    return _at(model, "a brought model") if model else _of_run(job, output_dir, named)
+
+
+def _brought(job: Job) -> Wanted | None:
+    """The launch's checkpoint: the one it names, else its first model, else one in its data."""
+    if job.launched.checkpoint:
+        return _at(job.launched.checkpoint, "the launch")
+    named = [url for url in job.launched.models if url.endswith(".ckpt")]
+    if named:
+        return _at(named[0], "the launch's models")
+    is_possible = job.launched.brings_data or job.launched.models
+    return Wanted("the launch's data", is_inside=True) if is_possible else None
+
+
+def _at(place: str, source: str) -> Wanted:
+    if "://" in place:
+        return Wanted(source, url=place)
+    return Wanted(source, path=Path(place))
+
+
+def inside(folders: Sequence[Path], wanted: Wanted) -> Checkpoint:
+    """The first checkpoint file in the folders, by folder and then by path.
+
+    Raises:
+        CheckpointError: there is none; the message lists what was found.
+    """
+    found = [path for folder in folders for path in sorted(folder.rglob("*.ckpt"))]
+    if not found:
+        listed = [p.name for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()]
+        more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
+        raise CheckpointError(
+            f"no .ckpt file lies in {', '.join(str(f) for f in folders)}; there is: "
+            f"{', '.join(listed[:10]) or 'nothing'}{more}. Add a model or a dataset with a "
+            f"checkpoint, or write {_KEY}=FILE."
+        )
+    others = f"; there is also {', '.join(path.name for path in found[1:6])}" if found[1:] else ""
+    log.info("took the checkpoint %s%s", found[0], others)
+    return at_hand(wanted, found[0])
 
 
 def at_hand(wanted: Wanted, path: Path) -> Checkpoint:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pipeline.component import IMPORT_FAILURES, WHERE
 from pipeline.errors import Mistake
-from pipeline.job import is_dotted_name
+from pipeline.fields import is_dotted_name
 from pipeline.spelling import nearest_or_all
 
 State = Literal["todo", "done", "changed"]

@@ -43,7 +43,7 @@ def decide(stages: Sequence[Stage], context: Context) -> list[Step]:
             ahead.products.update(outlook.products)
         else:
             # What it will make is not known yet, and what it made before no longer counts.
-            for product in stage.makes:
+            for product in set(stage.makes) - set(stage.accepts):
                 ahead.products.pop(product, None)
     steps: list[Step] = []
     for stage, outlook in reversed(list(zip(stages, outlooks))):

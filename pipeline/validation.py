@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pipeline import component, stage
 from pipeline.component import Call
 from pipeline.errors import ConfigError, Mistake
-from pipeline.job import Job, is_dotted_name
+from pipeline.fields import is_dotted_name
+from pipeline.job import Job
 from pipeline.masking import mask, masked
 from pipeline.origins import Origins
 from pipeline.probe import probe

@@ -93,6 +93,8 @@ def _metrics(manifest: Manifest) -> dict[str, str]:
 def _export_place(job: Job) -> str:
     if "export" not in job.mode.stages:
         return "nowhere: the job has no export stage"
+    if job.cluster.export_url is None:
+        return "the platform collects the output folder"
     return mask(publish.url_of(job.cluster.export_url, job.run_id))
 
 

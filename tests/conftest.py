@@ -11,7 +11,7 @@ import pytest
 
 from tests.jobs import without_asking_hydra_again
 
-# A shell's background job starts with Ctrl-C ignored, and every process a test starts would inherit it.
+# A shell's background job starts with Ctrl-C ignored, and what a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

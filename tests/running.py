@@ -51,6 +51,12 @@ def make_job(
             "output_dir": places["outputs"],
             "export_url": places["exports"],
             "transfer": transfer,
+            "priority": 100,
+            "collects_output": False,
+            "uploader": None,
+            "world": {"rank": ["RANK_ID"], "size": ["RANK_SIZE"], "device": ["DEVICE_ID"]},
+            "node_wait_s": 5.0,
+            "launch": {},
             **(cluster or {}),
         },
         "dataset": {

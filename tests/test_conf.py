@@ -52,8 +52,9 @@ def test_a_file_begins_with_the_command_that_uses_it(path: Path) -> None:
 def test_every_value_is_explained(path: Path) -> None:
     """A comment stands beside each value, or above it; names and targets speak for themselves."""
     silent, lines = [], path.read_text(encoding="utf-8").splitlines()
-    helping = lines.index("hydra:") if "hydra:" in lines else len(lines)
-    for number, line in enumerate(lines[:helping]):
+    # What follows is Hydra's help, or a cluster's table of a platform's names.
+    ends = [n for n, line in enumerate(lines) if line.startswith(("hydra:", "launch:"))]
+    for number, line in enumerate(lines[: ends[0] if ends else None]):
         value = re.match(r" *(?:- )?(\w+): +(?!#)\S", line)
         speaks = value and value[1] in ("name", "_target_", "stages", "url")
         is_reference = "${" in line

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.job import Job, is_dotted_name
+from pipeline.fields import is_dotted_name
+from pipeline.job import Job
 from tests.jobs import ROOT, composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

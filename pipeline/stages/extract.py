@@ -10,10 +10,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from pipeline import archives as unpacking
-from pipeline import receipts
+from pipeline import pretrained, receipts
 from pipeline.context import Context
 from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
+from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, stage
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,15 @@ def look(context: Context) -> Outlook:
     folders = tuple(_folder(context, item) for item in fetched)
     if not all(_is_linked(context, item) for item in fetched):
         return Outlook("would link what is unpacked")
-    return Outlook("already unpacked", "done", {"folders": folders}, _facts(folders))
+    checkpoint = _checkpoint(context, folders, context.products.get("checkpoint"))
+    products = {"folders": folders, "checkpoint": checkpoint}
+    return Outlook("already unpacked", "done", products, _facts(folders))
 
 
-@stage(look=look, makes=("folders",), runs_on="node", is_preparation=True)
-def extract(context: Context, archives: tuple[Fetched, ...]) -> tuple[Path, ...]:
+@stage(look=look, makes=("folders", "checkpoint"), runs_on="node", is_preparation=True)
+def extract(
+    context: Context, archives: tuple[Fetched, ...], checkpoint: Checkpoint | None = None
+) -> tuple[tuple[Path, ...], Checkpoint | None]:
     """Unpacks what is not unpacked yet; a folder is there complete or not at all."""
     for item in archives:
         folder = _folder(context, item)
@@ -46,7 +51,17 @@ def extract(context: Context, archives: tuple[Fetched, ...]) -> tuple[Path, ...]
             _link(_link_path(context, item), folder)
     folders = tuple(_folder(context, item) for item in archives)
     context.record(**_facts(folders))
-    return folders
+    return folders, _checkpoint(context, folders, checkpoint)
+
+
+def _checkpoint(
+    context: Context, folders: tuple[Path, ...], fetched: Checkpoint | None
+) -> Checkpoint | None:
+    """The one that was fetched, or the one that lies in what the launch brought."""
+    wanted = pretrained.find(context.job, context.output_dir) if fetched is None else None
+    if isinstance(wanted, Wanted) and wanted.is_inside:
+        return pretrained.inside(folders, wanted)
+    return fetched
 
 
 def _folder(context: Context, item: Fetched) -> Path:

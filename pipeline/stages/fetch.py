@@ -69,7 +69,7 @@ def _products(context: Context, fetched: list[Fetched]) -> Products:
     archives = context.job.dataset.archives
     facts = [item.facts(archive.url) for item, archive in zip(fetched, archives)]
     wanted = _wanted(context)
-    if wanted is None:
+    if wanted is None or wanted.is_inside:
         return tuple(fetched), None, facts
     path = wanted.path or fetched[-1].path
     checkpoint = pretrained.at_hand(wanted, path)
@@ -80,6 +80,9 @@ def _products(context: Context, fetched: list[Fetched]) -> Products:
 def _fetch_one(context: Context, archive: Archive, path: Path) -> Fetched:
     started = time.monotonic()
     was_here = inputs.state_of(archive, path)[0] == "done"
+    if not was_here and inputs.is_really_folder(archive, context.limits):
+        archive = archive.model_copy(update={"url": f"{archive.url}/"})
+        path = inputs.landing_place(archive, context.downloads, context.datasets)
     with context.progress(f"fetch {archive.name}", inputs.size_of(archive), "B") as advance:
         fetched = inputs.fetch(archive, path, limits=context.limits, on_bytes=advance)
     if not was_here:

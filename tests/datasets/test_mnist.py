@@ -80,8 +80,10 @@ def test_what_is_missing_and_what_is_there_are_named(tmp_path: Path):
     for name in "abcdefg":
         (tmp_path / f"{name}.jpg").touch()
 
-    with pytest.raises(DatasetError, match=r"test/t10k-images.*7 files: a\.jpg.*, …"):
+    with pytest.raises(DatasetError, match=r"test/t10k-images.*7 files: a\.jpg.*, …") as refusal:
         mnist.load([tmp_path, tmp_path / "gone"], "test", size=4)
+
+    assert "remove that folder and start again" in str(refusal.value)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
