@@ -39,7 +39,9 @@ def test_the_values_of_secret_variables_are_never_shown(
     assert mask("failed with word-for-tests here") == "failed with *** here"
 
 
-@pytest.mark.parametrize("name", ["api_key", "password", "OBS_SECRET", "access_token", "token_id", "ak", "SK"])
+@pytest.mark.parametrize(
+    "name", ["api_key", "password", "OBS_SECRET", "access_token", "token_id", "ak", "SK"]
+)
 def test_a_value_whose_name_says_secret_is_hidden_whole(name: str) -> None:
     """The name decides where the text looks harmless."""
     assert masked({name: "harmless", "list": [{name: ["x"]}]}) == {
@@ -50,6 +52,12 @@ def test_a_value_whose_name_says_secret_is_hidden_whole(name: str) -> None:
 
 def test_harmless_values_stay() -> None:
     """Numbers, null and plain texts are shown as they are."""
-    value = {"seed": 1, "id": None, "task": "sketch", "tokenizer": "bert", "url": "https://host/a.zip"}
+    value = {
+        "seed": 1,
+        "id": None,
+        "task": "sketch",
+        "tokenizer": "bert",
+        "url": "https://host/a.zip",
+    }
 
     assert masked(value) == value

@@ -95,7 +95,8 @@ def _find(folders: Sequence[Path], split: str) -> tuple[Path, Path]:
     raise DatasetError(
         f"looked for {wanted} (or .gz) in and below {places}; found {len(seen_names)} files: "
         f"{shown}{', …' if len(seen_names) > _SHOWN_NAMES else ''}. "
-        f"Choose a dataset in the MNIST layout, or the loader that fits this one."
+        f"Choose a dataset in the MNIST layout, or the loader that fits this one; where files went "
+        f"missing after unpacking, remove that folder and start again."
     )
 
 

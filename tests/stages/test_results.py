@@ -118,7 +118,10 @@ def test_a_measured_checkpoint_is_not_measured_again(context: Context) -> None:
     assert outlook.metrics == {"accuracy": 0.75, "loss": 0.5}
 
 
-@pytest.mark.parametrize("changes", [{"checkpoint": {"sha256": "0"}}, {"checkpoint": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"checkpoint": {"sha256": "0"}}, {"checkpoint": None}, {"accuracy": None}],
+)
 def test_numbers_of_another_checkpoint_do_not_count(context: Context, changes: Any) -> None:
     """Weights that changed are measured again, as is a table of nonsense."""
     context.products["checkpoint"] = CHECKPOINT
