@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import Mistake
-from pipeline.spelling import nearest_or_all, shortened
+from pipeline.spelling import did_you_mean, nearest_or_all, shortened
 
 # Hydra's own information flags, by every name they have.
 _HYDRA_FLAGS = {
@@ -190,8 +190,21 @@ class _Reader:
         elif token in self.known_commands:
             self.found.commands.append(token)
         else:
-            remedy = nearest_or_all(token, self.known_commands)
-            self._wrong(token, "is neither a command nor key=value", remedy)
+            self._refuse_word(token)
+
+    def _refuse_word(self, token: str) -> None:
+        """Blanks around an equals sign make one setting several words: these are one mistake."""
+        joined = token
+        while self.waiting and (joined.endswith("=") or self.waiting[0].startswith("=")):
+            joined += self.waiting.pop(0)
+        if joined != token:
+            self._wrong(joined, "stands in several words", f"write {shortened(joined)}, no blanks")
+            return
+        near = did_you_mean(token, self.known_commands)
+        listed = ", ".join(sorted(self.known_commands))
+        remedy = f"commands: {listed} (none: the job is run); choices are made like mode=train"
+        problem = "is neither a command nor key=value"
+        self._wrong(token, problem, "; ".join(filter(None, (near, remedy))))
 
     def _value(self, name: str, given: str | None) -> str:
         if given is not None:

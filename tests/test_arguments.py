@@ -110,6 +110,10 @@ def test_flags_of_hydra(argv: list[str], flags: dict[str, str]) -> None:
     ("argv", "word"),
     [
         (["plna"], "did you mean 'plan'"),
+        (["train"], "made like mode=train"),
+        (["run"], "none: the job is run"),
+        (["mode.epochs", "=", "3"], "write mode.epochs=3, no blanks"),
+        (["mode.epochs", "=3"], "write mode.epochs=3, no blanks"),
         (["=3"], "no key"),
         (["mode.epochs =3"], "cannot be a key"),
         (["--=3"], "without a name"),
