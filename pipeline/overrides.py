@@ -69,7 +69,7 @@ def apply(config: DictConfig, setting: Setting, literals: Literals) -> Mistake |
     if current is _MISSING and not setting.sign:
         return _unknown(config, setting)
     try:
-        value = value_of(setting, None if current is _MISSING else current, literals)
+        value = value_of(setting, _stands_for(config, setting.key, current), literals)
         # Like Hydra: a mapping typed onto a mapping adds to it, everything else replaces.
         merges = isinstance(value, dict) and isinstance(current, dict)
         OmegaConf.update(config, setting.key, value, merge=merges, force_add=True)
@@ -203,6 +203,17 @@ def _select(config: DictConfig, key: str) -> Any:
         else:
             return _MISSING
     return node
+
+
+def _stands_for(config: DictConfig, key: str, current: Any) -> Any:
+    """The value whose kind a text typed in its place takes: a reference's is what it leads to."""
+    if current is _MISSING or not (isinstance(current, str) and "${" in current):
+        return None if current is _MISSING else current
+    try:
+        return OmegaConf.select(config, plain_key(key), throw_on_missing=False)
+    except OmegaConfBaseException:
+        # It leads nowhere, so nothing tells what belongs there.
+        return None
 
 
 def _delete(config: DictConfig, setting: Setting, current: Any) -> Mistake | None:

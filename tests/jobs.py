@@ -64,3 +64,8 @@ def without_asking_hydra_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Hydra said before it says again: a property needs hundreds of jobs in a second."""
     monkeypatch.setattr(Groups, "compose", _compose_copy)
     monkeypatch.setattr(Groups, "files", lambda self, choices: _files_once(self, tuple(choices)))
+
+
+def anything(**arguments: object) -> None:
+    """A target that takes every argument."""
+    del arguments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +202,25 @@ def test_deleting_takes_the_value_away() -> None:
 def test_endless_nesting_is_a_mistake(value: str) -> None:
     """A value that no parser can follow is refused, not a crash."""
     assert "mode.stages" in mistakes_of(f"mode.stages={value}")
+
+
+def test_a_number_in_the_place_of_a_reference_stays_a_number() -> None:
+    """What the reference leads to decides what is typed there, not the reference's own text."""
+    job = composed("model.network.classes=12", "dataset.loader.size=28").job
+
+    assert job.model.network.arguments["classes"] == 12
+    assert job.dataset.loader.arguments["size"] == 28
+
+
+def test_text_in_the_place_of_a_reference_to_text_stays_text(tmp_path: Path) -> None:
+    """A name that looks like a number is a name; a reference that leads nowhere says nothing."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "name: mine\nnetwork:\n"
+        "  _target_: tests.jobs.anything\n  of: ${dataset.name}\n  to: ${no.where}\n"
+    )
+    chosen = ("--config-dir", str(tmp_path), "model=mine")
+
+    arguments = composed(*chosen, "model.network.of=1.10", "model.network.to=2").job.model.network
+
+    assert dict(arguments.arguments) == {"of": "1.10", "to": 2}
