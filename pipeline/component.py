@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.spelling import did_you_mean, nearest_or_all
+from pipeline.spelling import did_you_mean, nearest_or_all, shown
 
 # What importing a module of somebody else's may end with.
 IMPORT_FAILURES = (
@@ -103,13 +103,16 @@ def bind(signature: inspect.Signature, call: Call) -> tuple[Problem, ...]:
     if len(filled) < call.positional and not takes_all:
         text = f"{call.target} takes {len(filled)} values by position; it is called with"
         problems.append(Problem(f"{text} {call.positional}", "see how loaders are called"))
-    for name in call.arguments:
+    for name, value in call.arguments.items():
         if name in [p.name for p in filled if p.kind is kinds.POSITIONAL_OR_KEYWORD]:
             problems.append(Problem(f"{call.target} is given it already", "leave it out", name))
         elif name not in by_name and not takes_any:
             question = did_you_mean(name, by_name)
             text = f"{call.target} has no such argument"
             problems.append(Problem(text, "; ".join(filter(None, (question, remedy))), name))
+        elif name in by_name and isinstance(value, str) and by_name[name].annotation in _NUMBERS:
+            text = f"{shown(value)}: {call.target} expects {by_name[name].annotation}"
+            problems.append(Problem(text, argument=name))
     for parameter in rest:
         is_needed = parameter.default is kinds.empty and parameter.kind not in _VARIADIC
         if is_needed and parameter.name not in call.arguments:
@@ -138,6 +141,7 @@ def source_of(target: str) -> Path | None:
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
+_NUMBERS = ("int", "float", "bool")  # as sources write them
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 WHERE = (
     "check the spelling; code of your own is found beside run.py, in a --config-dir folder or "
@@ -224,10 +228,10 @@ def _signature(node: ast.FunctionDef, skip: int = 0) -> inspect.Signature:
     positional = [*spec.posonlyargs, *spec.args]
     required, only = len(positional) - len(spec.defaults), len(spec.posonlyargs)
     found = [
-        kinds(
-            argument.arg,
+        _parameter(
+            argument,
             kinds.POSITIONAL_ONLY if i < only else kinds.POSITIONAL_OR_KEYWORD,
-            default=kinds.empty if i < required else None,
+            kinds.empty if i < required else None,
         )
         for i, argument in enumerate(positional)
     ][skip:]
@@ -235,7 +239,12 @@ def _signature(node: ast.FunctionDef, skip: int = 0) -> inspect.Signature:
         found.append(kinds(spec.vararg.arg, kinds.VAR_POSITIONAL))
     for argument, default in zip(spec.kwonlyargs, spec.kw_defaults):
         value = kinds.empty if default is None else None
-        found.append(kinds(argument.arg, kinds.KEYWORD_ONLY, default=value))
+        found.append(_parameter(argument, kinds.KEYWORD_ONLY, value))
     if spec.kwarg:
         found.append(kinds(spec.kwarg.arg, kinds.VAR_KEYWORD))
     return inspect.Signature(found)
+
+
+def _parameter(argument: ast.arg, kind: Any, default: Any) -> inspect.Parameter:
+    written = ast.unparse(argument.annotation) if argument.annotation else ""
+    return inspect.Parameter(argument.arg, kind, default=default, annotation=written)

@@ -27,6 +27,7 @@ class Inherits(Net):
 @json.loads
 def decorated(folders, split): ...
 made = object()
+def typed(size: int, rate: float = 0.1, *, on: bool = True, label: str = "", odd: "int" = 1): ...
 """
 
 
@@ -44,6 +45,15 @@ def check(name: str, positional: int = 0, **arguments: Any) -> dict[str, str]:
     verdict = component.check(Call(f"checked_module.{name}", positional, arguments))
     assert verdict.is_certain
     return {problem.argument: problem.text for problem in verdict.problems}
+
+
+def test_text_where_the_source_says_number() -> None:
+    """What could only fail when it is called is named before anything is fetched."""
+    wrong = check("typed", size="big", rate="fast", on="yes", label="7", odd="x")
+
+    assert set(wrong) == {"size", "rate", "on"}
+    assert wrong["size"] == "'big': checked_module.typed expects int"
+    assert check("typed", size=3, rate=1, on=None) == {}
 
 
 @pytest.mark.parametrize(
