@@ -53,8 +53,14 @@ def choose(
     groups = Groups(root / "conf", folders)
     choices = Choices(groups, {EXPERIMENT: [], **groups.options()}, mistakes)
     choices.notes += groups.hidden()
-    for setting in (*launched, *arguments.settings):
+    for setting in arguments.settings:
         _sort(setting, choices)
+    # A recipe was typed, so what it chooses is chosen; a launch fills what is left.
+    is_recipe = bool(launched and choices.chosen.get(EXPERIMENT))
+    taken = groups.chosen_by_recipes(choices.tokens) if is_recipe else set()
+    for setting in launched:
+        if setting.key not in taken:
+            _sort(setting, choices)
     return choices
 
 

@@ -100,6 +100,18 @@ class Groups:
                     break
         return found
 
+    def chosen_by_recipes(self, choices: Sequence[str]) -> set[str]:
+        """The groups that a file among the choices chooses itself; as with `files`, if told."""
+        try:
+            with _hydra(self.folder):
+                loader = GlobalHydra.instance().config_loader()
+                found = loader.compute_defaults_list(
+                    CONFIG_NAME, [*self.search_override, *choices], RunMode.RUN
+                ).overrides
+        except (HydraException, AttributeError, TypeError):
+            return set()
+        return set(found.override_choices)
+
     def _explain(self, error: Exception, choices: Sequence[str]) -> Mistake:
         chosen = f"the command line: {' '.join(choices)}" if choices else ""
         if isinstance(error, UnicodeDecodeError):

@@ -78,7 +78,9 @@ def notes_of(launch: Launch, job: Job) -> list[str]:
     export_url = job.cluster.export_url
     if not launch.is_launched:
         return notes
-    notes.append(f"cluster {launch.cluster}, because {launch.detected_by}")
+    chosen = job.cluster.name
+    how = f"cluster {launch.cluster}, because {launch.detected_by}"
+    notes.append(how if chosen == launch.cluster else f"cluster {chosen} was chosen; found: {how}")
     if launch.datasets:
         notes.append(f"the launch brings data, read as dataset={job.dataset.name}")
     else:

@@ -39,7 +39,9 @@ def test_a_file_composes(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_file_begins_with_the_command_that_uses_it(path: Path) -> None:
     """The first line says what the file is, and its command works."""
-    first = path.read_text(encoding="utf-8").splitlines()[0]
+    # Hydra reads its own header only above everything else.
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if not line.startswith("# @package"))
     said = re.fullmatch(r"# \S.*: python run\.py ?(.*)", first)
 
     assert said

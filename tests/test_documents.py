@@ -25,10 +25,11 @@ LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
 
 def commands_of(path: Path) -> Iterator[str]:
-    """Every line of a fenced shell block, without its comment."""
-    for block in re.findall(
-        r"```(?:bash|sh|console)?\n(.*?)```", path.read_text(encoding="utf-8"), re.S
-    ):
+    """Every line of a fenced shell block, and every command in a row of a table."""
+    text = path.read_text(encoding="utf-8")
+    for row in re.findall(r"^\|.*\|$", text, re.M):
+        yield from re.findall(r"`(python run\.py[^`]*)`", row)
+    for block in re.findall(r"```(?:bash|sh|console)?\n(.*?)```", text, re.S):
         for line in block.splitlines():
             if line.startswith(("python run.py", "make ", ".venv/bin/python run.py")):
                 yield line

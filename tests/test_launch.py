@@ -217,3 +217,16 @@ def test_train_ignores_brought_checkpoints_and_infer_takes_the_named_one() -> No
 def test_items_are_values() -> None:
     """Two spellings of one item are equal."""
     assert items_of("s3:///b/a.zip") == (Brought("obs://b/a.zip", "a.zip"),)
+
+
+def test_a_recipe_is_a_choice() -> None:
+    """What a recipe chooses is not detected over; the launch's values, being typed, count more."""
+    brought = ["--data_url=s3://b/k/", "--train_url=s3://b/o/", "--grampus_x=1", "--epoch_size=2"]
+
+    found = composed("--experiment=qizhi_train", *brought)
+    by_hand = composed("--experiment=qizhi_train", "--cluster=openi", *brought).job
+
+    assert (found.job.cluster.name, found.job.mode.epochs) == ("qizhi", 2)
+    assert [a.url for a in found.job.dataset.archives] == ["obs://b/k/"]
+    assert any("cluster qizhi was chosen; found: cluster c2net" in note for note in found.notes)
+    assert by_hand.cluster.name == "openi"
