@@ -10,6 +10,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from pipeline import receipts, transfer
+from pipeline.errors import ObjectMissingError
 from pipeline.job import Archive
 from pipeline.masking import mask
 from pipeline.stage import State
@@ -110,7 +111,18 @@ def fetch(archive: Archive, path: Path, *, limits: Limits, on_bytes: OnBytes) ->
     """The input is here under its final name and verified, with a receipt.
 
     Two processes that need it at once share one transfer.
+
+    Raises:
+        StorageError: it cannot be fetched; a folder to use in place is not there.
     """
+    if kind_of(archive) == "mount":
+        # Beside it nothing can be written, not even a lock.
+        if not path.is_dir():
+            raise ObjectMissingError(
+                f"{path}: there is no such folder, and it was to be used in place; mount it, or "
+                f"name another in dataset.archives."
+            )
+        return known(archive, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if state_of(archive, path)[0] != "done":

@@ -12,9 +12,10 @@ from pathlib import Path
 from pipeline import manifest, stage
 from pipeline.errors import CheckpointError, Mistake
 from pipeline.files import sha256_of
-from pipeline.job import Job, is_checkpoint_path
+from pipeline.job import Archive, Job, is_checkpoint_path
 from pipeline.manifest import Manifest
 from pipeline.spelling import did_you_mean
+from pipeline.storage import is_url
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
             if brought:
                 return brought
             problem = f"mode {job.mode.name!r} needs a checkpoint and none is given"
-            return Mistake(_KEY, problem, "", _choices(job, output_dir))
+            return Mistake(_KEY, problem, "", f"{_selecting(job)}{_choices(job, output_dir)}")
         return None
     if "://" in named:
         return Wanted(named, url=named)
@@ -80,15 +81,28 @@ def _at(place: str, source: str) -> Wanted:
     return Wanted(source, path=Path(place))
 
 
+def packed_models(job: Job) -> tuple[Archive, ...]:
+    """The brought models that are no checkpoint files: archives and folders that may hold one."""
+    places = dict.fromkeys(url for url in job.launched.models if not url.endswith(".ckpt"))
+    found = []
+    for number, url in enumerate(places, 1):
+        # Their own names could be those of the data.
+        name = f"model-{number}-{url.split('?')[0].rstrip('/').rpartition('/')[2]}"
+        is_folder_here = not is_url(url) and Path(url).is_dir()
+        found.append(Archive(url=url, name=name, mount=is_folder_here))
+    return tuple(found)
+
+
 def inside(folders: Sequence[Path], wanted: Wanted) -> Checkpoint:
     """The first checkpoint file in the folders, by folder and then by path.
 
     Raises:
         CheckpointError: there is none; the message lists what was found.
     """
-    found = [path for folder in folders for path in sorted(folder.rglob("*.ckpt"))]
+    files = [path for folder in folders for path in _files_below(folder)]
+    found = [path for path in files if path.suffix == ".ckpt"]
     if not found:
-        listed = [p.name for folder in folders for p in sorted(folder.rglob("*")) if p.is_file()]
+        listed = [path.name for path in files]
         more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
         raise CheckpointError(
             f"no .ckpt file lies in {', '.join(str(f) for f in folders)}; there is: "
@@ -98,6 +112,15 @@ def inside(folders: Sequence[Path], wanted: Wanted) -> Checkpoint:
     others = f"; there is also {', '.join(path.name for path in found[1:6])}" if found[1:] else ""
     log.info("took the checkpoint %s%s", found[0], others)
     return at_hand(wanted, found[0])
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """In order of names, without what is hidden: archives made on a Mac hold `__MACOSX/._name`."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(p[0] in "._" for p in path.relative_to(folder).parts)
+    ]
 
 
 def at_hand(wanted: Wanted, path: Path) -> Checkpoint:
@@ -148,6 +171,13 @@ def _last_checkpoint(folder: Path) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return path if path.is_file() else None
+
+
+def _selecting(job: Job) -> str:
+    """What to do on a platform, whose forms select models."""
+    if job.cluster.name == "local":
+        return ""
+    return "select a model, or a dataset that holds a .ckpt, where the job is made; or "
 
 
 def _choices(job: Job, output_dir: Path) -> str:

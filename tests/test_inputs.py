@@ -146,3 +146,18 @@ def test_a_mount_is_used_in_place(tmp_path: Path) -> None:
     assert inputs.state_of(archive, path)[0] == "done"
     path.rmdir()
     assert inputs.state_of(archive, path)[0] == "todo"
+
+
+def test_beside_a_mount_nothing_is_written(tmp_path: Path) -> None:
+    """Nothing is written beside it; where it is missing, that is said."""
+    mounted = tmp_path / "mount" / "set"
+    mounted.mkdir(parents=True)
+    archive = Archive(url=str(mounted), name="set", mount=True)
+
+    fetched = fetch(archive, place_of(archive, tmp_path))
+
+    assert (fetched.kind, fetched.path) == ("mount", mounted)
+    assert list(mounted.parent.iterdir()) == [mounted]
+    mounted.rmdir()
+    with pytest.raises(ObjectMissingError, match="used in place"):
+        fetch(archive, place_of(archive, tmp_path))

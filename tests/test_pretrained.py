@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import pretrained
 from pipeline.errors import Mistake
+from pipeline.job import Launched
 from pipeline.manifest import Manifest
 from pipeline.pretrained import Wanted
 from tests.running import DIGEST, make_job
@@ -133,3 +134,33 @@ def test_a_digest_is_read_anew_when_the_file_changes(tmp_path: Path) -> None:
     path.write_bytes(b"other")
 
     assert pretrained.at_hand(Wanted("a", path=path), path).sha256 != first.sha256
+
+
+def test_what_a_mac_adds_to_an_archive_is_no_checkpoint(tmp_path: Path) -> None:
+    """Hidden files are passed over, also where their names come first."""
+    for name in ("__MACOSX/._lenet.ckpt", ".hidden/a.ckpt", "deep/lenet.ckpt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(name.encode())
+
+    found = pretrained.inside([tmp_path], Wanted("the launch's data", is_inside=True))
+
+    assert found.path == tmp_path / "deep" / "lenet.ckpt"
+
+
+def test_models_that_are_no_files_are_looked_into(tmp_path: Path) -> None:
+    """A folder or an archive among the brought models may hold the checkpoint."""
+    models = (str(tmp_path), "obs://bucket/models/packed.zip", "obs://bucket/models/x/")
+    launched = Launched(models=models)
+    job = make_job(tmp_path, mode={"needs_checkpoint": True})
+    job = job.model_copy(update={"launched": launched})
+
+    wanted = pretrained.find(job, tmp_path)
+
+    assert isinstance(wanted, Wanted)
+    assert wanted.is_inside
+    assert [(a.url, a.mount) for a in pretrained.packed_models(job)] == [
+        (models[0], True),
+        (models[1], False),
+        (models[2], False),
+    ]

@@ -42,13 +42,11 @@ def extract(
 ) -> tuple[tuple[Path, ...], Checkpoint | None]:
     """Unpacks what is not unpacked yet; a folder is there complete or not at all."""
     for item in archives:
-        folder = _folder(context, item)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not _is_unpacked(context, item):
-                _unpack(context, item, folder)
+        # Beside a mount nothing can be written, and a folder was complete when it came.
+        if item.kind == "archive":
+            _unpack_once(context, item)
         if not _is_linked(context, item):
-            _link(_link_path(context, item), folder)
+            _link(_link_path(context, item), _link_target(context, item))
     folders = tuple(_folder(context, item) for item in archives)
     context.record(**_facts(folders))
     return folders, _checkpoint(context, folders, checkpoint)
@@ -60,7 +58,9 @@ def _checkpoint(
     """The one that was fetched, or the one that lies in what the launch brought."""
     wanted = pretrained.find(context.job, context.output_dir) if fetched is None else None
     if isinstance(wanted, Wanted) and wanted.is_inside:
-        return pretrained.inside(folders, wanted)
+        # The models come after the data, and their checkpoints before those in the data.
+        count = len(context.job.dataset.archives)
+        return pretrained.inside((*folders[count:], *folders[:count]), wanted)
     return fetched
 
 
@@ -73,6 +73,15 @@ def _folder(context: Context, item: Fetched) -> Path:
 def _is_unpacked(context: Context, item: Fetched) -> bool:
     folder = _folder(context, item)
     return folder.is_dir() and (item.kind != "archive" or receipts.vouches(folder))
+
+
+def _unpack_once(context: Context, item: Fetched) -> None:
+    """The archive is a folder; two processes that need it at once share the work."""
+    folder = _folder(context, item)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not _is_unpacked(context, item):
+            _unpack(context, item, folder)
 
 
 def _unpack(context: Context, item: Fetched, folder: Path) -> None:
@@ -111,14 +120,22 @@ def _link_path(context: Context, item: Fetched) -> Path:
 
 def _is_linked(context: Context, item: Fetched) -> bool:
     """Whether that leads to the data; what is no link is none of ours and counts as it is."""
-    link, folder = _link_path(context, item), _folder(context, item)
+    link = _link_path(context, item)
     if not link.is_symlink():
         return link.exists()
-    return str(link.readlink()) == os.path.relpath(folder, link.parent)
+    return str(link.readlink()) == _link_target(context, item)
 
 
-def _link(link: Path, folder: Path) -> None:
+def _link_target(context: Context, item: Fetched) -> str:
+    """Relative where both lie in the data folder, so that it can be moved."""
+    folder = _folder(context, item)
+    is_ours = folder.parent == context.datasets
+    return os.path.relpath(folder, context.data_dir) if is_ours else str(folder.absolute())
+
+
+def _link(link: Path, target: str) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f".{link.name}.tmp{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
+    temporary.symlink_to(target, target_is_directory=True)
     temporary.replace(link)

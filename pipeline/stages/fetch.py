@@ -44,12 +44,13 @@ def fetch(context: Context) -> Products:
 
 
 def _items(context: Context) -> list[tuple[Archive, Path]]:
-    """The inputs and where each lands: the data first, then a checkpoint that has a URL."""
+    """The inputs and where each lands: the data first, then models or a checkpoint."""
+    wanted = _wanted(context)
+    packed = pretrained.packed_models(context.job) if wanted and wanted.is_inside else ()
     items = [
         (archive, inputs.landing_place(archive, context.downloads, context.datasets))
-        for archive in context.job.dataset.archives
+        for archive in (*context.job.dataset.archives, *packed)
     ]
-    wanted = _wanted(context)
     if wanted and wanted.url:
         place = mask(wanted.url).split("?")[0].rstrip("/")
         name = place.rpartition("/")[2]
@@ -66,15 +67,16 @@ def _wanted(context: Context) -> Wanted | None:
 
 
 def _products(context: Context, fetched: list[Fetched]) -> Products:
-    archives = context.job.dataset.archives
+    archives = [archive for archive, _ in _items(context)]
     facts = [item.facts(archive.url) for item, archive in zip(fetched, archives)]
     wanted = _wanted(context)
     if wanted is None or wanted.is_inside:
         return tuple(fetched), None, facts
+    count = len(context.job.dataset.archives)
     path = wanted.path or fetched[-1].path
     checkpoint = pretrained.at_hand(wanted, path)
-    facts.append({"name": path.name, "kind": "checkpoint", "sha256": checkpoint.sha256})
-    return tuple(fetched[: len(archives)]), checkpoint, facts
+    found = {"name": path.name, "kind": "checkpoint", "sha256": checkpoint.sha256}
+    return tuple(fetched[:count]), checkpoint, [*facts[:count], found]
 
 
 def _fetch_one(context: Context, archive: Archive, path: Path) -> Fetched:

@@ -11,6 +11,7 @@ import pytest
 from pipeline import receipts
 from pipeline.context import Context
 from pipeline.errors import ArchiveError
+from pipeline.job import Archive, Dataset, Job
 from pipeline.stages.extract import extract, look
 from pipeline.stages.fetch import fetch
 from tests.running import context_of, files_below, make_job
@@ -112,3 +113,24 @@ def test_a_removed_folder_is_unpacked_again(context: Context) -> None:
     assert look(context).state == "todo"
 
     assert unpacked(context).is_dir()
+
+
+def test_a_mount_is_only_linked(tmp_path: Path) -> None:
+    """Its folder may be all there is, and beside it nothing can be written."""
+    mounted = tmp_path / "mount" / "files"
+    mounted.mkdir(parents=True)
+    job = make_job(tmp_path)
+    archives = (Archive(url=str(mounted), name="files", mount=True),)
+    context = context_of(job.model_copy(update={"dataset": replace_archives(job, archives)}))
+    context.products.update(fetch.run(context, {}))
+
+    assert unpacked(context) == mounted
+
+    assert (context.data_dir / "files").readlink() == mounted
+    assert list(mounted.parent.iterdir()) == [mounted]
+    assert look(context).state == "done"
+
+
+def replace_archives(job: Job, archives: tuple[Archive, ...]) -> Dataset:
+    """The job's dataset with other inputs."""
+    return job.dataset.model_copy(update={"archives": archives})
