@@ -33,7 +33,7 @@ from pipeline.stage import find_all
 from pipeline.steps import Step
 from pipeline.validation import probe_components
 
-COMMANDS = ("plan", "bundle")
+COMMANDS = ("plan", "doctor", "bundle")
 
 _HEADLINE = "the job is wrong, nothing ran:"
 
@@ -84,6 +84,8 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
     )
     if "plan" in found.commands:
         return _plan(composed, found)
+    if "doctor" in found.commands:
+        return _doctor(composed, found)
     return _run(composed, found)
 
 
@@ -99,6 +101,15 @@ def _plan(composed: Composed, found: Arguments) -> int:
         views.show_done(previous, context.folder, context.manifest.command)
     _tell(composed.notes)
     return errors.DONE
+
+
+def _doctor(composed: Composed, found: Arguments) -> int:
+    # No other command needs what it looks with.
+    from pipeline import doctor
+
+    exit_code = doctor.main(composed, found)
+    _tell(composed.notes)
+    return exit_code
 
 
 def _run(composed: Composed, found: Arguments) -> int:
