@@ -41,12 +41,16 @@ class Progress:
     precision: str
     engine: Engine
     rows: Sequence[Row]
+    ranks: int = 1
 
     def differences(self, other: Progress) -> list[str]:
         """What of `other` would change the exact results from here on, as "name: was -> is"."""
-        was = {**asdict(self.engine), "precision": self.precision, "seed": self.seed}
-        now = {**asdict(other.engine), "precision": other.precision, "seed": other.seed}
+        was, now = self._settings(), other._settings()
         return [f"{name}: {was[name]} -> {now[name]}" for name in was if was[name] != now[name]]
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("precision", "seed", "ranks")
+        return {**asdict(self.engine), **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def save(folder: Path, name: str, progress: Progress, write: Callable[[Path], No
     Raises:
         DiskFullError: no space is left in the folder.
     """
-    path = folder / f"{name}-{progress.epoch}.ckpt"
+    path = path_of(folder, name, progress.epoch)
     with naming_full_disk(path):
         # An older record must not vouch for the new checkpoint, not even for an instant.
         path.with_suffix(".json").unlink(missing_ok=True)
@@ -89,6 +93,11 @@ def save(folder: Path, name: str, progress: Progress, write: Callable[[Path], No
     write_json(path.with_suffix(".json"), record)
     _write_index(folder, name)
     return saved
+
+
+def path_of(folder: Path, name: str, epoch: int) -> Path:
+    """Where the checkpoint of an epoch lies, or will lie."""
+    return folder / f"{name}-{epoch}.ckpt"
 
 
 def newest_good(folder: Path, name: str, *, last_epoch: int | None = None) -> Saved | None:
@@ -164,7 +173,8 @@ def _read(path: Path) -> Saved | None:
 
 def _check_rows(progress: Progress) -> None:
     epochs = [row["epoch"] for row in progress.rows]
-    if epochs != list(range(1, progress.epoch + 1)) or not math.isfinite(progress.rows[-1]["loss"]):
+    is_whole = bool(epochs) and epochs == list(range(1, progress.epoch + 1))
+    if not is_whole or not math.isfinite(progress.rows[-1]["loss"]):
         raise CheckpointError(f"its rows are of epochs {epochs}, expected 1 to {progress.epoch}")
 
 

@@ -34,13 +34,18 @@ class Engine:
     target: str
     instruction_set: str
     machine: str
+    # Sums are split among the cores, and rounding depends on where; 0 is "not recorded".
+    cores: int = 0
 
 
 @interrupts.heard()
-def prepare(target: str, *, precision: str, seed: int, scratch: Path) -> Engine:
+def prepare(
+    target: str, *, precision: str, seed: int, scratch: Path, device_id: int | None = None
+) -> Engine:
     """MindSpore is imported, runs graphs on `target`, is seeded, and writes only below `scratch`.
 
-    Variables such as ONEDNN_MAX_CPU_ISA count only if they are set before the first call.
+    Variables such as ONEDNN_MAX_CPU_ISA count only if they are set before the first call. The
+    device's number on this machine is for Ascend and GPU; a CPU is shared by all ranks.
 
     Raises:
         DependencyError: MindSpore is missing, broken or too old, or numpy is too new for it.
@@ -54,13 +59,23 @@ def prepare(target: str, *, precision: str, seed: int, scratch: Path) -> Engine:
     scratch.mkdir(parents=True, exist_ok=True)
     for name in _LITTER_VARIABLES:
         os.environ[name] = str(scratch.resolve())
+    use(target, device_id=device_id).set_seed(seed)
+    return engine()
+
+
+def use(target: str, *, device_id: int | None = None) -> Any:
+    """The module mindspore, imported quietly, which runs graphs on the target.
+
+    Raises:
+        DependencyError: MindSpore is missing, broken or too old, or numpy is too new for it.
+        DeviceError: this MindSpore cannot use the target.
+    """
     # Its warnings speak of private matters; errors stay, and a user's own level wins.
     os.environ.setdefault("GLOG_v", "3")
     mindspore = _import_mindspore()
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    _set_target(mindspore, target)
-    mindspore.set_seed(seed)
-    return engine()
+    _set_target(mindspore, target, None if target == "CPU" else device_id)
+    return mindspore
 
 
 def engine() -> Engine:
@@ -71,6 +86,7 @@ def engine() -> Engine:
         target=mindspore.get_context("device_target"),
         instruction_set=os.environ.get(_INSTRUCTION_SET, "default"),
         machine=platform.machine(),
+        cores=_usable_cores(),
     )
 
 
@@ -101,13 +117,21 @@ def _check_numpy() -> None:
         )
 
 
-def _set_target(mindspore: Any, target: str) -> None:
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _set_target(mindspore: Any, target: str, device_id: int | None) -> None:
     try:
-        # set_device came with 2.5; before, the target was part of the context.
+        # set_device came with 2.5; before, both were part of the context.
         if hasattr(mindspore, "set_device"):
-            mindspore.set_device(target)
-        else:
+            mindspore.set_device(target, device_id)
+        elif device_id is None:
             mindspore.set_context(device_target=target)
+        else:
+            mindspore.set_context(device_target=target, device_id=device_id)
     except (RuntimeError, ValueError) as error:
         raise DeviceError(
             f"MindSpore {mindspore.__version__} cannot use device target {target}: "

@@ -22,17 +22,26 @@ def permutation(samples: int, *, seed: int, epoch: int) -> Array:
 
 
 def steps_per_epoch(samples: int, batch_size: int) -> int:
-    """How many batches an epoch has."""
+    """How many batches an epoch has; with many ranks, of all their batches together."""
     return max(samples // batch_size, 1)
 
 
-def batches(samples: int, batch_size: int, *, seed: int, epoch: int) -> Iterator[Array]:
-    """The epoch's batches as index arrays of one size.
+def batches(
+    samples: int, batch_size: int, *, seed: int, epoch: int, rank: int = 0, size: int = 1
+) -> Iterator[Array]:
+    """The epoch's batches of one rank as index arrays of one length, the same on every rank.
 
-    What does not fill a last batch is left out, as is the custom: it would need a second graph,
-    and another epoch's order brings it in. Fewer samples than a batch are one batch of all.
+    The ranks' batches of a step lie side by side in the order of the whole set. What does not fill
+    a last batch of each is left out, as is the custom: it would need a second graph, and another
+    epoch's order brings it in. Fewer samples than that are one step of equal parts.
     """
     indices = permutation(samples, seed=seed, epoch=epoch)
-    size = min(batch_size, samples)
-    for step in range(steps_per_epoch(samples, batch_size)):
-        yield indices[step * size : (step + 1) * size]
+    length = batch_length(samples, batch_size, size=size)
+    for step in range(steps_per_epoch(samples, batch_size * size)):
+        start = (step * size + rank) * length
+        yield indices[start : start + length]
+
+
+def batch_length(samples: int, batch_size: int, *, size: int = 1) -> int:
+    """How many samples each rank's batches really have; 0 if there is not one for each rank."""
+    return min(batch_size, samples // size)

@@ -8,6 +8,7 @@ import mindspore
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from pipeline.data import Arrays
+from pipeline.training.collective import Reduction
 from pipeline.training.session import Session
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ class TrainStep(nn.Cell):
 
     The data are held as parameters, so that a batch is gathered inside the graph, which is faster
     than slices handed over by Python. They belong to this cell, not to the training state.
+    With more ranks than one, gradients, loss and count are those of all ranks' batches.
     """
 
-    def __init__(self, session: Session, optimizer: nn.Optimizer, data: Arrays) -> None:
+    def __init__(
+        self, session: Session, optimizer: nn.Optimizer, data: Arrays, *, size: int = 1
+    ) -> None:
         # Without prefixes the weights keep their plain names.
         super().__init__(auto_prefix=False)
         self.network = session.network.set_train(True)
@@ -33,6 +37,9 @@ class TrainStep(nn.Cell):
         )
         self.labels = _held("data.label", data.labels)
         self.highest_label = int(data.labels.max())
+        self.is_one_of_many = size > 1
+        if size > 1:
+            self.reduction = Reduction(size)
         self.differentiate = ops.value_and_grad(
             self.forward, None, optimizer.parameters, has_aux=True
         )
@@ -40,6 +47,8 @@ class TrainStep(nn.Cell):
     def construct(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """The step; the loss is the one before the weights moved."""
         (loss, right), gradients = self.differentiate(indices)
+        if self.is_one_of_many:
+            loss, right, gradients = self.reduction(loss, right, gradients)
         loss = ops.depend(loss, self.optimizer(gradients))
         return loss / self.scale, right
 

@@ -13,7 +13,7 @@ from pipeline.training import checkpoints
 from pipeline.training.checkpoints import Progress, Saved
 from pipeline.training.device import Engine
 
-ENGINE = Engine(mindspore="2.10.0", target="CPU", instruction_set="AVX2", machine="x86_64")
+ENGINE = Engine("2.10.0", target="CPU", instruction_set="AVX2", machine="x86_64", cores=2)
 
 
 def progress(epoch: int, losses: tuple[float, ...] = ()) -> Progress:
@@ -159,9 +159,9 @@ def test_a_failed_save_leaves_the_folder_as_it_was(tmp_path: Path):
 
 def test_what_changes_exact_results_is_named():
     """Another MindSpore or seed is listed with both values."""
-    other = Progress(1, 10, seed=2, precision="O0", engine=ENGINE, rows=[])
+    other = Progress(1, 10, seed=2, precision="O0", engine=ENGINE, rows=[], ranks=4)
 
-    assert progress(1).differences(other) == ["seed: 1 -> 2"]
+    assert progress(1).differences(other) == ["seed: 1 -> 2", "ranks: 1 -> 4"]
 
 
 def test_reading_checkpoints_imports_neither_mindspore_nor_numpy():

@@ -65,6 +65,25 @@ def test_a_target_this_machine_lacks_is_refused_in_one_sentence(tmp_path: Path):
     assert prepare("CPU", tmp_path).target == "CPU"
 
 
+@pytest.mark.parametrize(("target", "number"), [("Ascend", 3), ("CPU", None)])
+def test_each_rank_takes_its_own_device(
+    monkeypatch: pytest.MonkeyPatch, target: str, number: int | None
+):
+    """The device's number counts on Ascend; a CPU has none."""
+    taken: list[tuple[str, int | None]] = []
+    fake = type(sys)("mindspore")
+    fake.__version__ = "2.10.0"
+    fake.GRAPH_MODE = 0
+    fake.set_context = lambda **_settings: None
+    fake.set_device = lambda *device: taken.append(device)
+    monkeypatch.setitem(sys.modules, "mindspore", fake)
+    monkeypatch.setattr(device.importlib.metadata, "version", lambda _name: "1.26.4")
+
+    device.use(target, device_id=3)
+
+    assert taken == [(target, number)]
+
+
 COMPILE_ERROR = """
 import sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -98,14 +99,17 @@ def test_going_on_is_bit_identical(
 def test_another_engine_is_said_to_change_the_bits(
     tmp_path: Path, make_session: MakeSession, caplog: pytest.LogCaptureFixture
 ):
-    """Another instruction set goes on, with a warning that names it."""
+    """Another instruction set or number of cores goes on, with a warning that names it."""
     train(make_session(), tmp_path, 1)
-    record = tmp_path / "net-1.json"
-    record.write_text(record.read_text().replace('"AVX2"', '"SSE41"'))
+    path = tmp_path / "net-1.json"
+    record = json.loads(path.read_text())
+    record["engine"].update(instruction_set="SSE41", cores=999)
+    path.write_text(json.dumps(record))
 
     train(make_session(), tmp_path, 2)
 
     assert "will not be bit-identical; instruction_set: SSE41 -> AVX2" in caplog.text
+    assert "cores: 999 -> " in caplog.text
 
 
 @pytest.mark.parametrize("samples", [5, 16])
