@@ -19,7 +19,9 @@ from pipeline import (
     errors,
     hydra_entry,
     log,
+    outcome,
     preparation,
+    ranks,
     runner,
     steps,
     views,
@@ -32,6 +34,7 @@ from pipeline.masking import mask
 from pipeline.stage import find_all
 from pipeline.steps import Step
 from pipeline.validation import probe_components
+from pipeline.world import World
 
 COMMANDS = ("plan", "doctor", "bundle")
 
@@ -47,7 +50,7 @@ def main(argv: Sequence[str], root: Path) -> int:
     log.to_terminal()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        return _dispatch(argv, root)
+        return errors.DONE if ranks.schedule_if_asked(os.environ) else _dispatch(argv, root)
     except ConfigError as error:
         _show_mistakes(error.mistakes)
         return error.exit_code
@@ -59,7 +62,7 @@ def main(argv: Sequence[str], root: Path) -> int:
         return errors.FAILED
     except KeyboardInterrupt as interrupt:
         console.say("stopped", "yellow", to_errors=True)
-        is_terminated = isinstance(interrupt, runner.Terminated)
+        is_terminated = isinstance(interrupt, outcome.Terminated)
         return errors.TERMINATED if is_terminated else errors.INTERRUPTED
 
 
@@ -86,7 +89,7 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
         return _plan(composed, found)
     if "doctor" in found.commands:
         return _doctor(composed, found)
-    return _run(composed, found)
+    return _run(composed, found, argv)
 
 
 def _plan(composed: Composed, found: Arguments) -> int:
@@ -112,7 +115,7 @@ def _doctor(composed: Composed, found: Arguments) -> int:
     return exit_code
 
 
-def _run(composed: Composed, found: Arguments) -> int:
+def _run(composed: Composed, found: Arguments, argv: Sequence[str]) -> int:
     job, command = composed.job, commands.resume(found, _start_file())
 
     def before_work(context: Context, decided: Sequence[Step]) -> None:
@@ -120,11 +123,16 @@ def _run(composed: Composed, found: Arguments) -> int:
         views.show_plan(context, decided, is_result=False)
         _tell(composed.notes)
 
-    outcome = runner.run(job, command=command, config=composed.mapping, before_work=before_work)
-    following = commands.following(found, _start_file(), job=job, manifest=outcome.manifest)
-    views.show_summary(outcome, command=command, next_command=following)
-    _tell(composed.notes)
-    return outcome.exit_code
+    def as_first(here: World) -> int:
+        ended = runner.run(
+            job, command=command, config=composed.mapping, before_work=before_work, here=here
+        )
+        following = commands.following(found, _start_file(), job=job, manifest=ended.manifest)
+        views.show_summary(ended, command=command, next_command=following)
+        _tell(composed.notes)
+        return ended.exit_code
+
+    return ranks.run(job, command=command, argv=argv, as_first=as_first)
 
 
 def _start_file() -> str:
@@ -144,4 +152,4 @@ def _show_mistakes(mistakes: Sequence[Mistake]) -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
-    raise runner.Terminated
+    raise outcome.Terminated

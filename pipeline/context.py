@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.manifest import Artifact, Failure, Manifest, StageRecord, Status, 
 from pipeline.masking import masked
 from pipeline.plain import plain
 from pipeline.transfer import Limits
+from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ class Context:
     facts: dict[str, Any] = field(default_factory=dict)
     ending: Status = "complete"
     failure: Failure | None = None
+    here: World = ALONE
+    started_s: float = field(default_factory=time.time)
+    heartbeat: Path | None = None
 
     @property
     def limits(self) -> Limits:
@@ -87,15 +92,36 @@ class Context:
         return manifest.ended(self.ending, artifacts, self.failure)
 
     def event(self, name: str, /, **facts: Any) -> None:
-        """One thing that happened, for events.jsonl."""
-        log.event(self.folder, name, **facts)
+        """One thing that happened, for events.jsonl, which is the first rank's."""
+        if self.here.is_first:
+            log.event(self.folder, name, **facts)
 
-    def progress(
-        self, label: str, total: float | None, unit: str
-    ) -> AbstractContextManager[console.Advance]:
-        """Shows people how a long thing moves on."""
-        return console.progress(label, total, unit)
+    @contextmanager
+    def progress(self, label: str, total: float | None, unit: str) -> Iterator[console.Advance]:
+        """Shows people how a long thing moves on, and other processes that it does."""
+        with console.progress(label, total, unit) as advance:
+            beats = _Beats(self.heartbeat)
+
+            def advance_and_beat(amount: float) -> None:
+                advance(amount)
+                beats.beat()
+
+            yield advance_and_beat
 
     def save(self) -> None:
-        """The manifest on disk is the one in memory."""
-        self.manifest.write(self.folder)
+        """The manifest on disk is the one in memory; only the first rank has one."""
+        if self.here.is_first:
+            self.manifest.write(self.folder)
+
+
+class _Beats:
+    """Touches a file while work moves on, once a second at most."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.last_s = path, 0.0
+
+    def beat(self) -> None:
+        now_s = time.monotonic()
+        if self.path is not None and now_s - self.last_s > 1:
+            self.last_s = now_s
+            self.path.touch()

@@ -155,7 +155,7 @@ class Device(Part):
 
     target: Literal["CPU", "GPU", "Ascend"]
     precision: Literal["O0", "O1", "O2", "O3"]
-    workers: Annotated[Optional[int], Field(ge=1, le=1)]
+    workers: Annotated[Optional[int], Field(ge=1, le=4096)]
     env: FrozenTexts
 
 

@@ -40,8 +40,8 @@ class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
 class _RunLog(logging.FileHandler):
     """Writes run.log; a full disk is told by whoever writes results, not once per line."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "run.log", encoding="utf-8")
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
         self.setFormatter(_Masking("%(asctime)sZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
@@ -61,11 +61,16 @@ def to_terminal(level: int = logging.INFO) -> None:
 
 def to_folder(folder: Path | None) -> None:
     """Log lines go to this run folder's run.log, and to no other any more."""
+    to_file(folder / "run.log" if folder is not None else None)
+
+
+def to_file(path: Path | None) -> None:
+    """Log lines go to this file, and to no other any more."""
     logger = logging.getLogger(_ROOT)
     logger.setLevel(logging.DEBUG)
     _remove(logger, _RunLog)
-    if folder is not None:
-        logger.addHandler(_RunLog(folder))
+    if path is not None:
+        logger.addHandler(_RunLog(path))
 
 
 def event(folder: Path, name: str, /, **facts: Any) -> None:

@@ -12,9 +12,10 @@ from pipeline.job import Job
 from pipeline.manifest import Manifest
 from pipeline.masking import mask
 from pipeline.storage import is_url, open_storage
+from pipeline.world import ALONE, World
 
 
-def prepare(job: Job, command: str) -> Context:
+def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
     """The context of a job before anything is done; writes nothing.
 
     Raises:
@@ -38,13 +39,16 @@ def prepare(job: Job, command: str) -> Context:
         folder,
         data_dir,
         output_dir,
-        _record(job, command, folder, previous),
+        _record(job, command, here=here, folder=folder, previous=previous),
         previous,
         _reason_to_start_anew(job, folder, previous),
+        here=here,
     )
 
 
-def _record(job: Job, command: str, folder: Path, previous: Manifest | None) -> Manifest:
+def _record(
+    job: Job, command: str, *, here: World, folder: Path, previous: Manifest | None
+) -> Manifest:
     """The manifest to begin with; it goes on from what the run folder's says."""
     begun = Manifest(
         run_id=job.run_id,
@@ -54,7 +58,11 @@ def _record(job: Job, command: str, folder: Path, previous: Manifest | None) -> 
         command=mask(command),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
         export_url=mask(job.cluster.export_url or ""),
-        launch={"cluster": job.cluster.name, "detected_by": job.launched.detected_by, "ranks": 1},
+        launch={
+            "cluster": job.cluster.name,
+            "detected_by": job.launched.detected_by,
+            "ranks": here.size,
+        },
     )
     if previous is None:
         return begun

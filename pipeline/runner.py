@@ -1,46 +1,43 @@
 """Runs a job's stages in order, keeps its record, and ends honestly.
 
-run > _Run.go > for each stage: decide > skip, or work > record
-              > on a failure or an interrupt: export what there is > end
+run > _Run.go > each stage: decide > skip, or work > record > if it fails: export what there is
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline import completion, errors, log, places, preparation, runfolder, steps, surroundings
+from pipeline import (
+    completion,
+    errors,
+    following,
+    log,
+    nodework,
+    places,
+    preparation,
+    runfolder,
+    steps,
+    surroundings,
+)
 from pipeline.clock import now_iso
 from pipeline.context import Context
-from pipeline.errors import MindRunError
+from pipeline.endings import Watch
 from pipeline.files import write_atomically
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest, StageRecord
 from pipeline.masking import mask, masked
+from pipeline.outcome import Outcome, Terminated, exit_code_of, message_of
 from pipeline.stage import Stage, find_all
 from pipeline.steps import Step
+from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: end like an interrupt, with another exit code."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended; `was_done` means that there was nothing to do."""
-
-    exit_code: int
-    folder: Path
-    manifest: Manifest
-    was_done: bool = False
 
 
 def run(
@@ -49,10 +46,11 @@ def run(
     command: str,
     config: Any,
     before_work: Callable[[Context, Sequence[Step]], object],
+    here: World = ALONE,
 ) -> Outcome:
     """The job is done, or failed with its record written and what there is exported.
 
-    `before_work` hears of the steps once it is clear that there is something to do.
+    `before_work` hears of the steps once there is something to do; `here` is the first rank.
 
     Raises:
         ConfigError: the job is wrong; nothing was written.
@@ -62,13 +60,15 @@ def run(
     stages, _ = find_all(job.mode.stages)
     with runfolder.owned(folder):
         # Read only now: another process may have worked on the run until a moment ago.
-        context = preparation.prepare(job, command)
+        context = preparation.prepare(job, command, here=here)
         decided = steps.foresee(stages, context)
         if context.previous and completion.is_complete(context, decided):
             return Outcome(errors.DONE, context.folder, context.previous, was_done=True)
         before_work(context, decided)
+        at_work = _Run(context, stages, config)
         try:
-            return _Run(context, stages, config).go()
+            with Watch(at_work.end_in_its_place, at_work.give_up) as at_work.watch:
+                return at_work.go()
         finally:
             log.to_folder(None)
 
@@ -84,6 +84,7 @@ class _Run:
         self.stage_started = 0.0
         self.taken: list[StageRecord] = []
         self.has_results = False
+        self.watch: Watch | None = None
 
     def go(self) -> Outcome:
         """Every stage in order; then the end, whatever happened."""
@@ -93,11 +94,27 @@ class _Run:
             self._open_folder()
         error = self._ending_of(self._take_all)
         if error is not None:
-            self._note_failure(error)
-            second = self._ending_of(self._export_what_there_is)
-            if second is not None:
-                self._note_failed_export(second)
-        return self._end(_exit_code(error))
+            if self.watch is not None and not self.watch.unwinding():
+                threading.Event().wait()  # the watcher ends the run already, then the process
+            error = following.failure_of_another(self.context) or error
+            self._end_early(error)
+        return self._end(exit_code_of(error))
+
+    def end_in_its_place(self) -> None:
+        """What the watcher does where the main thread is stuck: the same ending."""
+        self._end_early(following.failure_of_another(self.context) or Terminated())
+        self._end(errors.TERMINATED)
+
+    def give_up(self) -> None:
+        """There is no time left for anything but the record."""
+        self.context.products.pop("published", None)
+        self._end(errors.TERMINATED)
+
+    def _end_early(self, error: BaseException) -> None:
+        self._note_failure(error)
+        second = self._ending_of(self._export_what_there_is)
+        if second is not None:
+            self._note_failed_export(second)
 
     def _ending_of(self, work: Callable[[], None]) -> BaseException | None:
         """What ended the work before its end; None if nothing did."""
@@ -170,7 +187,10 @@ class _Run:
         context.facts.clear()
         context.event("stage_started", stage=stage.name)
         self.has_results = self.has_results or not stage.is_preparation
-        context.products.update(stage.run(context, context.products))
+        if stage.runs_on == "node" and context.here.has_company:
+            context.products.update(nodework.share(context, stage))
+        else:
+            context.products.update(stage.run(context, context.products))
         return self._record(stage.name, "done", None)
 
     def _record(self, name: str, status: str, reason: str | None) -> StageRecord:
@@ -189,7 +209,7 @@ class _Run:
     def _note_failure(self, error: BaseException) -> None:
         context, stage = self.context, self.stage
         context.ending = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        message, name = _message(error), stage.name if stage else None
+        message, name = message_of(error), stage.name if stage else None
         context.failure = Failure(type=type(error).__name__, message=message, stage=name)
         if stage:
             record = self._record(stage.name, "failed", message)
@@ -210,7 +230,7 @@ class _Run:
         self.context.products.update(export.run(self.context, self.context.products))
 
     def _note_failed_export(self, error: BaseException) -> None:
-        message = _message(error)
+        message = message_of(error)
         logger.error("what there is could not be exported: %s", message)
         logger.debug("ended in stage export", exc_info=error)
         record = self._record("export", "failed", message)
@@ -228,21 +248,3 @@ class _Run:
             logger.error("the record of this run could not be written: %s", error)
             exit_code = exit_code or errors.FAILED
         return Outcome(exit_code, context.folder, final)
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (Ctrl-C)"
-    if isinstance(error, SystemExit):
-        return f"the stage called sys.exit({error.code!r}); expected it to return or to raise"
-    return mask(str(error)) or type(error).__name__
-
-
-def _exit_code(error: BaseException | None) -> int:
-    if error is None:
-        return errors.DONE
-    if isinstance(error, KeyboardInterrupt):
-        return errors.TERMINATED if isinstance(error, Terminated) else errors.INTERRUPTED
-    # A stage has run, so the job is no longer one of which nothing ran.
-    code = error.exit_code if isinstance(error, MindRunError) else errors.FAILED
-    return errors.FAILED if code == errors.WRONG_JOB else code

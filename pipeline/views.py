@@ -11,7 +11,7 @@ from pipeline.context import Context
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest
 from pipeline.masking import mask
-from pipeline.runner import Outcome
+from pipeline.outcome import Outcome
 from pipeline.steps import Step
 
 _STYLES = {"complete": "bold green", "failed": "bold red"}

@@ -31,6 +31,9 @@ class World:
         return self.size > 1
 
 
+ALONE = World()
+
+
 def read(names: Mapping[str, Sequence[str]], variables: Mapping[str, str]) -> World:
     """The world that the variables describe; without them this process is alone.
 

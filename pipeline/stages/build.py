@@ -63,8 +63,13 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         job.device.target,
         precision=job.device.precision,
         seed=job.seed,
-        scratch=context.folder / ".scratch",
+        scratch=context.folder / ".scratch" / str(context.here.rank),
+        device_id=context.here.device,
     )
+    if context.here.has_company:
+        from pipeline.training import cluster
+
+        cluster.join(context.here.rank, context.here.size)
     # A mode that has epochs trains; the others need no training set.
     trains = job.mode.epochs is not None
     return session.build(

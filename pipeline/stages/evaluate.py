@@ -39,7 +39,7 @@ def look(context: Context) -> Outlook:
     return Outlook("would measure the checkpoint on the test set")
 
 
-@stage(look=look, runs_on="every")
+@stage(look=look, runs_on="first")
 def evaluate(context: Context, session: Session, checkpoint: Checkpoint) -> None:
     """Measures the checkpoint as it lies on the disk, every test sample once."""
     from pipeline.training import evaluation

@@ -21,7 +21,7 @@ def look(context: Context) -> Outlook:
     return Outlook("would copy the run folder to its export place and check it there")
 
 
-@stage(look=look, makes=("published",), runs_on="node")
+@stage(look=look, makes=("published",), runs_on="first")
 def export(context: Context) -> Manifest:
     """Sends what is not there yet, checks it, and sends the final manifest as the last thing."""
     if context.job.cluster.export_url is None:

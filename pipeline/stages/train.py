@@ -28,7 +28,8 @@ def look(context: Context) -> Outlook:
     """Tells from the checkpoints how far training has come."""
     mode, folder = context.job.mode, _folder(context)
     rows = checkpoints.rows(folder, context.job.model.name, last_epoch=mode.epochs)
-    if len(rows) < (mode.epochs or 0):
+    if len(rows) < (mode.epochs or 0) or context.here.has_company:
+        # Ranks on other machines cannot see these files: all go through training together.
         done = f", {len(rows)} of them done" if rows else ""
         epochs = counted(mode.epochs or 0, "epoch")
         return Outlook(f"would train {epochs} of batches of {mode.batch_size}{done}")
@@ -51,8 +52,10 @@ def train(context: Context, session: Session) -> Checkpoint:
 
     mode, name, folder = context.job.mode, context.job.model.name, _folder(context)
     epochs = mode.epochs or 0
-    rows = checkpoints.rows(folder, name, last_epoch=epochs)
-    write_atomically(context.folder / _METRICS, _lines(rows))
+    here = context.here
+    rows = checkpoints.rows(folder, name, last_epoch=epochs) if here.is_first else []
+    if here.is_first:
+        write_atomically(context.folder / _METRICS, _lines(rows))
     samples = len(session.train) if session.train is not None else 0
     work = float(samples * (epochs - len(rows)))
     # Heard from before the thread starts that draws the progress: it must not take a Ctrl-C.
@@ -65,7 +68,11 @@ def train(context: Context, session: Session) -> Checkpoint:
             progress=advance,
             record=lambda row: _record(context, row, rows),
             saved=lambda saved: context.event("saved", path=saved.name),
+            rank=here.rank,
+            size=here.size,
         )
+    if not here.is_first:
+        return Checkpoint(path, "", "this training, on the first rank's machine")
     _summarise(context, rows)
     return _checkpoint(path)
 

@@ -1,0 +1,182 @@
+"""Starts MindSpore's scheduler and the ranks of a job on this machine, and ends them together.
+
+msrun could start them, but it has no signal handling and takes most of a minute to notice that
+a rank is gone; here a failure ends all within seconds, with that rank's last words.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from pipeline import console, errors
+
+POLL_S = 0.1
+# What the first rank needs, after another is gone, to export what there is and write the record.
+GRACE_S = 12.0
+_SCHEDULE = "from pipeline.training import cluster; cluster.schedule()"
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One process of the job; the words of all but the first are kept in a file."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    words: IO[bytes] | None
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        code = self.process.poll() or 0
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def last_words(self, lines: int = 25) -> str:
+        """The end of what it wrote."""
+        if self.words is None:
+            return ""
+        self.words.seek(0)
+        text = self.words.read().decode("utf-8", "replace")
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+
+@dataclass
+class Crew:
+    """All processes of one job on this machine."""
+
+    ranks: list[Rank] = field(default_factory=list)
+    scheduler: subprocess.Popen[bytes] | None = None
+    signalled: int = 0
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """A signal for the job is a signal for every rank."""
+        del frame
+        self.signalled = self.signalled or number
+        self.terminate()
+
+    def terminate(self) -> None:
+        """Every rank is asked to end."""
+        for rank in self.ranks:
+            if rank.process.poll() is None:
+                rank.process.terminate()
+
+    def clear(self) -> None:
+        """Nobody is left."""
+        everyone = [*(rank.process for rank in self.ranks), self.scheduler]
+        for process in everyone:
+            if process is not None:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+
+
+def run(
+    command: Sequence[str],
+    *,
+    size: int,
+    environment: Mapping[str, str],
+    tell: Callable[[int, str], object],
+) -> int:
+    """Runs the command as `size` ranks; gives the job's exit code. No process outlives this.
+
+    `tell` hears which rank failed first and how, before the others are asked to end.
+    """
+    crew = Crew()
+    before = {n: signal.signal(n, crew.hear) for n in (signal.SIGTERM, signal.SIGINT)}
+    with tempfile.TemporaryDirectory(prefix="mindrun-ranks-") as name:
+        try:
+            _start(crew, command, size=size, environment=environment, folder=Path(name))
+            return _watch(crew, tell)
+        finally:
+            crew.clear()
+            for rank in crew.ranks:
+                if rank.words:
+                    rank.words.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _start(
+    crew: Crew,
+    command: Sequence[str],
+    *,
+    size: int,
+    environment: Mapping[str, str],
+    folder: Path,
+) -> None:
+    shared = {
+        **environment,
+        "MS_SCHED_HOST": "127.0.0.1",
+        "MS_SCHED_PORT": str(_free_port()),
+        "MS_WORKER_NUM": str(size),
+        "RANK_SIZE": str(size),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    silent = (folder / "scheduler").open("wb")
+    crew.scheduler = subprocess.Popen(
+        [sys.executable, "-c", _SCHEDULE],
+        env={**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"},
+        stdout=silent,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    silent.close()
+    for number in range(size):
+        own = {"MS_ROLE": "MS_WORKER", **dict.fromkeys(_NUMBERS, str(number))}
+        words = (folder / f"rank-{number}").open("w+b") if number else None
+        # A session of its own: Ctrl-C reaches the ranks once, through this process.
+        process = subprocess.Popen(
+            command,
+            env={**shared, **own},
+            stdout=words,
+            stderr=subprocess.STDOUT if words else None,
+            start_new_session=True,
+        )
+        crew.ranks.append(Rank(number, process, words))
+
+
+_NUMBERS = ("RANK_ID", "MS_NODE_ID", "DEVICE_ID")
+
+
+def _watch(crew: Crew, tell: Callable[[int, str], object]) -> int:
+    """Waits for all ranks; when one fails or a signal comes, the rest get a last grace."""
+    deadline_s, culprit = 0.0, None
+    while any(rank.process.poll() is None for rank in crew.ranks):
+        failed = next((rank for rank in crew.ranks if rank.process.poll()), None)
+        if failed and culprit is None and not crew.signalled:
+            culprit = failed
+            tell(failed.number, failed.end)
+            crew.terminate()
+        if (culprit or crew.signalled) and not deadline_s:
+            deadline_s = time.monotonic() + GRACE_S
+        if deadline_s and time.monotonic() > deadline_s:
+            break
+        time.sleep(POLL_S)
+    if crew.signalled:
+        return 128 + crew.signalled
+    failed = culprit or next((rank for rank in crew.ranks if rank.process.poll()), None)
+    return _report(failed) if failed else errors.DONE
+
+
+def _report(rank: Rank) -> int:
+    code = rank.process.poll()
+    console.say(f"rank {rank.number} {rank.end}; all ranks were ended", "red", to_errors=True)
+    if rank.last_words():
+        console.say(rank.last_words(), to_errors=True)
+    return errors.WRONG_JOB if code == errors.WRONG_JOB else errors.FAILED
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,290 @@
+"""Many processes of one job: node work, signals, ranks that fail, and whole jobs of two ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import nodework, preparation, world
+from pipeline.context import Context
+from pipeline.errors import ConfigError, StalledError, StorageError
+from pipeline.nodework import NodeWorkError
+from pipeline.stage import Outlook, Stage, stage
+from pipeline.world import World
+from tests.running import make_job
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = {"rank": ["RANK_ID"], "size": ["RANK_SIZE"], "device": ["DEVICE_ID"]}
+
+
+def context_in(folder: Path, **cluster: Any) -> Context:
+    """The context of a small job below the folder, as one of two ranks."""
+    job = make_job(folder, cluster=cluster)
+    return preparation.prepare(job, "python run.py", here=World(1, 2))
+
+
+def stage_of(work: Any, done: Any = lambda: False) -> Stage:
+    """A node stage `fetch` that does this work and is done when `done` says so."""
+
+    def look(context: Context) -> Outlook:
+        del context
+        return Outlook("it", "done" if done() else "todo", {"thing": "found"} if done() else {})
+
+    @stage(look=look, makes=("thing",), runs_on="node")
+    def fetch(context: Context) -> str:
+        return str(work(context))
+
+    return fetch
+
+
+def test_a_world_is_read_from_variables() -> None:
+    """Rank, size and device come from the cluster's table; none means alone."""
+    assert world.read(NAMES, {}) == World(0, 1, None)
+    assert world.read(NAMES, {"RANK_ID": "1", "RANK_SIZE": "8", "DEVICE_ID": "3"}) == World(1, 8, 3)
+
+
+@pytest.mark.parametrize("variables", [{"RANK_ID": "x"}, {"RANK_ID": "2", "RANK_SIZE": "2"}])
+def test_a_world_that_cannot_be_is_a_mistake(variables: dict[str, str]) -> None:
+    """Text for a number, or a rank that is not below the size."""
+    with pytest.raises(ConfigError, match=r"cluster\.world"):
+        world.read(NAMES, variables)
+
+
+def test_one_works_and_the_others_find_it_done(tmp_path: Path) -> None:
+    """Two processes that need the same thing at once: the work is done once."""
+    done: list[str] = []
+
+    def work(_: Context) -> str:
+        time.sleep(0.3)
+        done.append("worked")
+        return "made"
+
+    fetch = stage_of(work, done=lambda: bool(done))
+    results: list[dict[str, Any]] = []
+    first = threading.Thread(
+        target=lambda: results.append(nodework.share(context_in(tmp_path), fetch))
+    )
+    first.start()
+    time.sleep(0.1)
+    results.append(nodework.share(context_in(tmp_path), fetch))
+    first.join()
+
+    assert done == ["worked"]
+    assert sorted(r["thing"] for r in results) == ["found", "made"]
+
+
+def test_a_failure_is_everybodys(tmp_path: Path) -> None:
+    """Who waited finds the record with the error; a later start tries for itself."""
+
+    def fail(_: Context) -> str:
+        raise StorageError("obs://b/k: answered 503")
+
+    early = context_in(tmp_path)
+    with pytest.raises(StorageError):
+        nodework.share(context_in(tmp_path), stage_of(fail))
+
+    with pytest.raises(NodeWorkError, match=r"obs://b/k: answered 503"):
+        nodework.share(early, stage_of(lambda _: "not reached"))
+    later = replace(early, started_s=time.time() + 1)
+    assert nodework.share(later, stage_of(lambda _: "made")) == {"thing": "made"}
+
+
+def test_the_wait_is_bounded_by_silence(tmp_path: Path) -> None:
+    """A holder that moves is waited for; one that does not is given up, with the key to turn."""
+    held, over = threading.Event(), threading.Event()
+
+    def move_then_freeze(context: Context) -> str:
+        with context.progress("fetch", None, "B") as advance:
+            held.set()
+            for _ in range(3):
+                time.sleep(1.1)
+                advance(1)
+            over.wait(10)
+        return "made"
+
+    holder = threading.Thread(
+        target=lambda: nodework.share(context_in(tmp_path), stage_of(move_then_freeze))
+    )
+    holder.start()
+    held.wait()
+    started = time.monotonic()
+
+    with pytest.raises(StalledError, match=r"cluster\.node_wait_s"):
+        nodework.share(context_in(tmp_path, node_wait_s=1.6), stage_of(move_then_freeze))
+
+    assert time.monotonic() - started > 3.3
+    over.set()
+    holder.join()
+
+
+def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
+    """The kernel frees the lock of a process that was killed; the next one does the work."""
+    context = context_in(tmp_path)
+    lock = context.data_dir / f".{context.job.run_id}-fetch.lock"
+    lock.parent.mkdir(parents=True)
+    script = (
+        "import sys, time; from filelock import FileLock; "
+        "FileLock(sys.argv[1]).acquire(); print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script, str(lock)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    threading.Timer(0.3, holder.kill).start()
+
+    found = nodework.share(context, stage_of(lambda _: "made"))
+
+    assert found == {"thing": "made"}
+    holder.wait()
+    holder.stdout.close()
+
+
+STUCK = """
+    import ctypes, signal, sys, time
+    from pathlib import Path
+    from pipeline import endings
+    from pipeline.endings import Watch
+
+    endings.STEP_GRACE_S, endings.ALL_GRACE_S = 0.5, 3.0
+    signal.signal(signal.SIGTERM, lambda *_: print("never", flush=True))
+    written = Path(sys.argv[1])
+    with Watch(lambda: written.write_text("interrupted"), lambda: None):
+        # The signal goes to another thread, and this one stays in C until it is over.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        print("stuck", flush=True)
+        ctypes.CDLL(None).sleep(60)
+"""
+
+
+def test_a_stuck_main_thread_does_not_keep_the_process(tmp_path: Path) -> None:
+    """SIGTERM ends the run in the main thread's place: the record is written, the code is 143."""
+    written = tmp_path / "manifest"
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(STUCK), str(written)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"stuck\n"
+    started = time.monotonic()
+
+    child.terminate()
+
+    assert child.wait(timeout=10) == 143
+    assert time.monotonic() - started < 3
+    assert written.read_text() == "interrupted"
+    child.stdout.close()
+
+
+def start(folder: Path, *argv: str) -> subprocess.Popen[str]:
+    """A job of two ranks, at work below the folder."""
+    places = [f"cluster.{n}={folder / n}" for n in ("data_dir", "output_dir", "export_url")]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), "device.workers=2", *places, *argv],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("RANK_ID", "RANK_SIZE", "MS_ROLE")},
+    )
+
+
+def manifest_in(folder: Path) -> dict[str, Any]:
+    """The manifest of the only run below the folder."""
+    found = next(folder.glob("*/manifest.json"))
+    return dict(json.loads(found.read_text(encoding="utf-8")))
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """The processes that it started, by their rank; the scheduler by its role."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            environment = (status.parent / "environ").read_text().split("\0")
+        except (OSError, ValueError):
+            continue
+        if parent == pid:
+            told = dict(item.split("=", 1) for item in environment if "=" in item)
+            name = "scheduler" if told.get("MS_ROLE") == "MS_SCHED" else told.get("RANK_ID", "?")
+            found[name] = int(status.parent.name)
+    return found
+
+
+def wait_for(pattern: str, folder: Path, timeout_s: float = 60) -> None:
+    """Until such a file is there."""
+    deadline = time.monotonic() + timeout_s
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < deadline, pattern
+        time.sleep(0.1)
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+def test_two_ranks_train_as_well_as_one(tmp_path: Path) -> None:
+    """One download, one record, one export, and an accuracy like that of one process."""
+    job = start(tmp_path)
+    output = job.communicate(timeout=120)[0]
+
+    manifest = manifest_in(tmp_path / "output_dir")
+    assert job.returncode == 0, output
+    assert manifest["status"] == "complete"
+    assert manifest["launch"]["ranks"] == 2
+    assert manifest["metrics"]["accuracy"] >= 0.965
+    assert manifest == manifest_in(tmp_path / "export_url")
+    assert output.count("fetched digits.zip") == 1
+    assert "[WARNING]" not in output
+    assert list((tmp_path / "export_url").glob("*/logs/rank-1.log"))
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_a_killed_rank_ends_the_job_within_seconds(tmp_path: Path) -> None:
+    """Exit code 1, the rank named, what there is exported, nothing left running."""
+    job = start(tmp_path, "mode.epochs=500")
+    wait_for("output_dir/*/checkpoints/lenet5-2.json", tmp_path)
+    crew = children_of(job.pid)
+    started = time.monotonic()
+
+    os.kill(crew["1"], signal.SIGKILL)
+    output = job.communicate(timeout=60)[0]
+
+    assert time.monotonic() - started < 20
+    assert job.returncode == 1
+    assert "rank 1 was killed by signal 9" in output
+    manifest = manifest_in(tmp_path / "output_dir")
+    assert manifest["status"] == "failed"
+    assert "rank 1" in manifest["error"]["message"]
+    assert manifest_in(tmp_path / "export_url")["status"] == "failed"
+    assert [pid for pid in crew.values() if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_reaches_all_ranks(tmp_path: Path, number: signal.Signals, exit_code: int) -> None:
+    """The record says interrupted, nothing is left running, the same command would go on."""
+    job = start(tmp_path, "mode.epochs=500")
+    wait_for("output_dir/*/checkpoints/lenet5-2.json", tmp_path)
+    crew = children_of(job.pid)
+    started = time.monotonic()
+
+    job.send_signal(number)
+    job.communicate(timeout=60)
+
+    assert time.monotonic() - started < 15
+    assert job.returncode == exit_code
+    assert manifest_in(tmp_path / "export_url")["status"] == "interrupted"
+    assert [pid for pid in crew.values() if Path(f"/proc/{pid}").exists()] == []
