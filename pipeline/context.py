@@ -16,6 +16,7 @@ from pipeline.manifest import Artifact, Failure, Manifest, StageRecord, Status, 
 from pipeline.masking import masked
 from pipeline.plain import plain
 from pipeline.transfer import Limits
+from pipeline.uploader import Uploader
 from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Context:
     here: World = ALONE
     started_s: float = field(default_factory=time.time)
     heartbeat: Path | None = None
+    uploader: Uploader | None = None
 
     @property
     def limits(self) -> Limits:
@@ -90,6 +92,12 @@ class Context:
         """The manifest as it will stand at the end, with the record of the stage that asks."""
         manifest = self.manifest.with_stage(record) if record else self.manifest
         return manifest.ended(self.ending, artifacts, self.failure)
+
+    def saved(self, path: Path) -> None:
+        """A file is whole; the platform's uploader, where there is one, may take it away."""
+        self.event("saved", path=path.name)
+        if self.uploader is not None and path.suffix == ".ckpt":
+            self.uploader.nudge()
 
     def event(self, name: str, /, **facts: Any) -> None:
         """One thing that happened, for events.jsonl, which is the first rank's."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from pipeline.job import Archive
 from pipeline.masking import mask
 from pipeline.stage import State
 from pipeline.storage import OnBytes, is_url, open_storage, split
-from pipeline.transfer import Limits
+from pipeline.transfer import Limits, Receipt
 
 Kind = Literal["archive", "folder", "mount"]
 
@@ -143,7 +145,8 @@ def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -
         storage = open_storage(archive.url, stall_s=limits.stall_s)
         landed = transfer.download_folder(storage, "", path, limits=limits, on_bytes=on_bytes)
         total_bytes = sum(receipt.size_bytes for receipt in landed)
-        receipts.add(path, files=len(landed), total_bytes=total_bytes, **facts)
+        etag = _listing_digest(landed)
+        receipts.add(path, files=len(landed), total_bytes=total_bytes, etag=etag, **facts)
         return
     root, key = split(archive.url)
     storage = open_storage(root, stall_s=limits.stall_s)
@@ -151,6 +154,12 @@ def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -
         storage, key, path, limits=limits, sha256=archive.sha256, on_bytes=on_bytes
     )
     receipts.add(path, sha256=receipt.sha256, etag=receipt.etag, **facts)
+
+
+def _listing_digest(landed: Sequence[Receipt]) -> str:
+    """Tells two folders apart whose files have the same names and sizes."""
+    listed = sorted((r.key, r.size_bytes, r.etag or r.sha256 or "") for r in landed)
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def _source_fingerprint(archive: Archive) -> dict[str, int] | None:

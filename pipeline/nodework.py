@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from pipeline.stage import Stage
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
+_CONNECT_TIMEOUT = "HCCL_CONNECT_TIMEOUT"
+# What training/cluster sets where the variable is not set.
+_CONNECT_TIMEOUT_S = 1800.0
 
 
 class NodeWorkError(MindRunError, RuntimeError):
@@ -59,6 +64,7 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         return dict(outlook.products)
     context.heartbeat = heartbeat
     is_done = False
+    warning = _warn_before_others_give_up(stage.name)
     try:
         products = stage.run(context, context.products)
         is_done = True
@@ -67,9 +73,24 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         write_json(record, {"time_s": time.time(), "error": mask(str(error))})
         raise
     finally:
+        warning.cancel()
         context.heartbeat = None
         if is_done:
             record.unlink(missing_ok=True)
+
+
+def _warn_before_others_give_up(what: str) -> threading.Timer:
+    """Machines that are ready earlier wait for this one in HCCL, and not for ever."""
+    try:
+        limit_s = float(os.environ.get(_CONNECT_TIMEOUT, ""))
+    except ValueError:
+        limit_s = _CONNECT_TIMEOUT_S
+    text = "%s goes on for %.0f s; ranks on other machines give up after %s=%.0f s: set it higher"
+    near_s = limit_s * 0.8
+    timer = threading.Timer(near_s, log.warning, (text, what, near_s, _CONNECT_TIMEOUT, limit_s))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _wait_for(lock: FileLock, heartbeat: Path, *, silence_s: float, what: str) -> None:

@@ -12,6 +12,7 @@ from pipeline.job import Job
 from pipeline.manifest import Manifest
 from pipeline.masking import mask
 from pipeline.storage import is_url, open_storage
+from pipeline.uploader import Uploader
 from pipeline.world import ALONE, World
 
 
@@ -43,7 +44,15 @@ def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
         previous,
         _reason_to_start_anew(job, folder, previous),
         here=here,
+        uploader=_uploader(job, output_dir) if here.is_first else None,
     )
+
+
+def _uploader(job: Job, output_dir: Path) -> Uploader | None:
+    """The platform's own uploader, where results go by no other way."""
+    if job.cluster.export_url is not None:
+        return None
+    return Uploader.where_it_exists(job.cluster.uploader, output_dir)
 
 
 def _record(

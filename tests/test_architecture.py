@@ -41,7 +41,7 @@ FLOORS = (
     ("probe",),
     ("component",),
     ("workers",),
-    ("console", "endings", "log"),
+    ("console", "endings", "log", "uploader"),
     ("installation",),
     ("data", "files", "folders", "jsonlines", "wheels"),
     ("clock", "errors", "installed", "masking", "plain", "spelling"),

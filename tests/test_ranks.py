@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -147,6 +149,61 @@ def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
     assert found == {"thing": "made"}
     holder.wait()
     holder.stdout.close()
+
+
+def test_the_leader_warns_before_other_machines_give_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Machines whose data came sooner wait in HCCL for a limited time."""
+    monkeypatch.setenv("HCCL_CONNECT_TIMEOUT", "0.2")
+    logging.getLogger("pipeline").propagate = True
+
+    nodework.share(context_in(tmp_path), stage_of(lambda _: time.sleep(0.4)))
+
+    assert "HCCL_CONNECT_TIMEOUT" in caplog.text
+
+
+def test_two_machines_each_do_their_own(tmp_path: Path) -> None:
+    """Each has its own data folder, so that each fetches once."""
+    done: list[str] = []
+    fetch = stage_of(lambda context: done.append(str(context.data_dir)))
+
+    for machine in ("one", "two"):
+        nodework.share(context_in(tmp_path / machine), fetch)
+
+    assert len(set(done)) == 2
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+def test_msrun_starts_the_same_job(tmp_path: Path) -> None:
+    """Started by msrun the processes are ranks, and its scheduler does no work of the pipeline."""
+    msrun = Path(sys.executable).with_name("msrun")
+    if not msrun.exists():
+        pytest.skip("this MindSpore came without msrun")
+    places = [f"cluster.{n}={tmp_path / n}" for n in ("data_dir", "output_dir", "export_url")]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ours = ["--worker_num=2", "--local_worker_num=2", f"--master_port={port}", "--join=True"]
+    command = [str(msrun), *ours, f"--log_dir={tmp_path / 'log'}", str(ROOT / "run.py")]
+    environment = {**os.environ, "PATH": f"{msrun.parent}{os.pathsep}{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        [*command, *places, "mode.epochs=2"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    log = (tmp_path / "log" / "worker_0.log").read_text(encoding="utf-8")
+    assert done.returncode == 0, log + done.stderr
+    manifest = manifest_in(tmp_path / "output_dir")
+    assert (manifest["status"], manifest["launch"]["ranks"]) == ("complete", 2)
+    assert len(list((tmp_path / "output_dir").glob("[!.]*"))) == 1
 
 
 STUCK = """

@@ -44,6 +44,8 @@ def export(context: Context) -> Manifest:
 
 def _collected(context: Context) -> Manifest:
     """The platform takes the output folder itself when the job ends; there is nothing to check."""
+    if context.uploader is not None:
+        context.uploader.finish()
     context.record(collected_from=str(context.output_dir))
     record = StageRecord(name="export", status="done", seconds=0.0, **context.facts)
     log.info("left the run folder to the platform, which collects %s", context.output_dir)

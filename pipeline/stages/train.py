@@ -67,7 +67,7 @@ def train(context: Context, session: Session) -> Checkpoint:
             epochs=epochs,
             progress=advance,
             record=lambda row: _record(context, row, rows),
-            saved=lambda saved: context.event("saved", path=saved.name),
+            saved=context.saved,
             rank=here.rank,
             size=here.size,
         )
