@@ -16,7 +16,7 @@ from pipeline.inputs import Fetched
 from pipeline.job import Archive
 from pipeline.masking import mask
 from pipeline.pretrained import Checkpoint, Wanted
-from pipeline.stage import Outlook, stage
+from pipeline.stage import Outlook, State, stage
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Products = tuple[tuple[Fetched, ...], "Checkpoint | None", "list[dict[str, Any]]
 def look(context: Context) -> Outlook:
     """Tells from receipts what is here; local sources are compared by size and time."""
     items = _items(context)
-    states = {archive.name: inputs.state_of(archive, path) for archive, path in items}
+    states = {archive.name: _state_of(context, archive, path) for archive, path in items}
     text = "; ".join(f"{name}: {reason}" for name, (_, reason) in states.items())
     found = {state for state, _ in states.values()}
     if found != {"done"}:
@@ -41,6 +41,18 @@ def fetch(context: Context) -> Products:
     """Fetches what is missing or changed; each input lands whole or not at all."""
     fetched = [_fetch_one(context, archive, path) for archive, path in _items(context)]
     return _products(context, fetched)
+
+
+def _state_of(context: Context, archive: Archive, path: Path) -> tuple[State, str]:
+    """As receipts tell; what is not here may also be another than the run on record had."""
+    state, reason = inputs.state_of(archive, path)
+    before = {entry["name"]: entry for entry in context.previous.inputs} if context.previous else {}
+    if state != "todo" or not before:
+        return state, reason
+    entry = before.get(archive.name) or before.get(path.name)
+    if entry is None or entry.get("url") not in (None, mask(archive.url)):
+        return "changed", f"{reason}; this run was made from another"
+    return state, reason
 
 
 def _items(context: Context) -> list[tuple[Archive, Path]]:
