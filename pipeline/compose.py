@@ -84,9 +84,10 @@ def compose(
     checkpoint = _checkpoint(mapping)
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
-    facts = {"digest": digest_of(job, checkpoint), "launched": launched.facts_of(launch)}
     notes = [*launched.notes_of(launch, job), *choices.notes]
-    return Composed(job.model_copy(update=facts), mapping, notes)
+    facts = launched.facts_of(launch, notes)
+    job = job.model_copy(update={"digest": digest_of(job, checkpoint), "launched": facts})
+    return Composed(job, mapping, notes)
 
 
 def _launch(

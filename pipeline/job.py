@@ -84,6 +84,7 @@ class Launched(Part):
     checkpoint: str = ""
     models: tuple[str, ...] = ()
     brings_data: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Archive(Part):

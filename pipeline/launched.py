@@ -62,13 +62,14 @@ def mounts_of(archives: Any) -> list[dict[str, Any]]:
     return [e for e in entries if e.get("mount") is True and Path(str(e.get("url"))).is_dir()]
 
 
-def facts_of(launch: Launch) -> Launched:
+def facts_of(launch: Launch, notes: Sequence[str]) -> Launched:
     """What stages need to know of the launch."""
     return Launched(
         detected_by=launch.detected_by,
         checkpoint=launch.checkpoint,
         models=tuple(model.url for model in launch.models),
         brings_data=bool(launch.datasets),
+        notes=tuple(notes),
     )
 
 

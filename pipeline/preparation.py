@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from pipeline import manifest, places, pretrained, publish, runfolder
@@ -14,6 +15,8 @@ from pipeline.masking import mask
 from pipeline.storage import is_url, open_storage
 from pipeline.uploader import Uploader
 from pipeline.world import ALONE, World
+
+log = logging.getLogger(__name__)
 
 
 def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
@@ -46,6 +49,16 @@ def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
         here=here,
         uploader=_uploader(job, output_dir) if here.is_first else None,
     )
+
+
+def log_conclusions(context: Context) -> None:
+    """The log says which folders were chosen, and what was concluded from the launch."""
+    cluster = context.job.cluster
+    places.log_choice("cluster.data_dir", cluster.data_dir, context.data_dir)
+    places.log_choice("cluster.output_dir", cluster.output_dir, context.output_dir)
+    for note in context.job.launched.notes:
+        # The terminal has shown them with the plan.
+        log.debug("%s", note)
 
 
 def _uploader(job: Job, output_dir: Path) -> Uploader | None:

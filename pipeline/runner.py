@@ -19,7 +19,6 @@ from pipeline import (
     following,
     log,
     nodework,
-    places,
     preparation,
     runfolder,
     steps,
@@ -137,8 +136,7 @@ class _Run:
         write_atomically(context.folder / "config.yaml", text)
         context.save()
         context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
-        places.log_choice("cluster.data_dir", job.cluster.data_dir, context.data_dir)
-        places.log_choice("cluster.output_dir", job.cluster.output_dir, context.output_dir)
+        preparation.log_conclusions(context)
         if context.previous:
             logger.info("resuming run %s (%s)", job.run_id, context.previous.status)
 
