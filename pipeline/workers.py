@@ -24,6 +24,7 @@ from pipeline import console, errors
 POLL_S = 0.1
 # What the first rank needs, after another is gone, to export what there is and write the record.
 GRACE_S = 12.0
+SELF_END_S = 2.0
 _SCHEDULE = "from pipeline.training import cluster; cluster.schedule()"
 
 
@@ -150,15 +151,18 @@ _NUMBERS = ("RANK_ID", "MS_NODE_ID", "DEVICE_ID")
 
 def _watch(crew: Crew, tell: Callable[[int, str], object]) -> int:
     """Waits for all ranks; when one fails or a signal comes, the rest get a last grace."""
-    deadline_s, culprit = 0.0, None
+    deadline_s, told_s, culprit, is_asked = 0.0, 0.0, None, False
     while any(rank.process.poll() is None for rank in crew.ranks):
         failed = next((rank for rank in crew.ranks if rank.process.poll()), None)
         if failed and culprit is None and not crew.signalled:
-            culprit = failed
+            culprit, told_s = failed, time.monotonic()
             tell(failed.number, failed.end)
+        # The others may find the failure by themselves, and then know more of it to record.
+        if culprit and not is_asked and time.monotonic() - told_s > SELF_END_S:
+            is_asked = True
             crew.terminate()
         if (culprit or crew.signalled) and not deadline_s:
-            deadline_s = time.monotonic() + GRACE_S
+            deadline_s = time.monotonic() + SELF_END_S + GRACE_S
         if deadline_s and time.monotonic() > deadline_s:
             break
         time.sleep(POLL_S)

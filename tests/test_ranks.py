@@ -347,3 +347,65 @@ def test_a_signal_reaches_all_ranks(tmp_path: Path, number: signal.Signals, exit
     assert job.returncode == exit_code
     assert manifest_in(tmp_path / "export_url")["status"] == "interrupted"
     assert [pid for pid in crew.values() if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.slow
+def test_a_fetch_that_fails_ends_all_ranks_soon(tmp_path: Path) -> None:
+    """One tries, the other finds its failure; nobody waits for data that never come."""
+    started = time.monotonic()
+    missing = f"dataset.archives.0.url={tmp_path / 'missing.zip'}"
+
+    job = start(tmp_path, missing, "mode.stages=[fetch,extract]")
+    output = job.communicate(timeout=60)[0]
+
+    assert time.monotonic() - started < 30
+    assert job.returncode == 1
+    assert "missing.zip" in output
+    assert manifest_in(tmp_path / "output_dir")["status"] == "failed"
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+def test_two_machines_train_together(tmp_path: Path) -> None:
+    """Each fetches into its own folders; one record is kept, and every rank's log is exported."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = {
+        **os.environ,
+        "MS_SCHED_HOST": "127.0.0.1",
+        "MS_SCHED_PORT": port,
+        "MS_WORKER_NUM": "2",
+        "RANK_SIZE": "2",
+    }
+    command = [sys.executable, str(ROOT / "run.py"), "mode.epochs=2"]
+
+    def launch(machine: str, **own: str) -> subprocess.Popen[str]:
+        folder = tmp_path / machine
+        folder.mkdir(exist_ok=True)
+        places = [f"cluster.{n}={folder / n}" for n in ("data_dir", "output_dir")]
+        return subprocess.Popen(
+            [*command, *places, f"cluster.export_url={tmp_path / 'bucket'}"],
+            cwd=folder,
+            env={**shared, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    scheduler = launch("one", MS_ROLE="MS_SCHED", RANK_ID="0")
+    ranks = [
+        launch(machine, MS_ROLE="MS_WORKER", RANK_ID=str(n), MS_NODE_ID=str(n), DEVICE_ID="0")
+        for n, machine in enumerate(("one", "two"))
+    ]
+    outputs = [rank.communicate(timeout=120)[0] for rank in ranks]
+    scheduler.terminate()
+    scheduler.communicate(timeout=60)
+
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    for machine in ("one", "two"):
+        receipts = tmp_path / machine / "data_dir" / "downloads" / ".digits.zip.receipts.jsonl"
+        assert len(receipts.read_text(encoding="utf-8").splitlines()) == 1
+    assert manifest_in(tmp_path / "bucket")["status"] == "complete"
+    assert list((tmp_path / "bucket").glob("*/logs/rank-1.log"))
+    assert not list((tmp_path / "two" / "output_dir").glob("*/manifest.json"))

@@ -531,7 +531,7 @@ def test_interrupt_ends_at_once(tmp_path: Path) -> None:
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=10)
 
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 5
     assert "KeyboardInterrupt" in errors
 
 
