@@ -65,11 +65,16 @@ class Watch:
                 if is_stuck:
                     self._over.set()
             if is_stuck:
-                threading.Timer(ALL_GRACE_S - STEP_GRACE_S, self._exit).start()
+                threading.Timer(ALL_GRACE_S - STEP_GRACE_S, self._give_up_and_exit).start()
                 self._take_over()
                 self._exit()
         if not self._over.wait(ALL_GRACE_S - STEP_GRACE_S):
+            self._give_up_and_exit()
+
+    def _give_up_and_exit(self) -> None:
+        try:
             self._give_up()
+        finally:
             self._exit()
 
     @staticmethod

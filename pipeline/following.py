@@ -6,11 +6,13 @@ it fail in errors/, where the first rank's ending finds it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,21 @@ from pipeline.world import World
 
 logger = logging.getLogger(__name__)
 
-_JUST_NOW_S = 10.0
+_JUST_NOW_S = 60.0
+# What a stage, a loader or a network of anybody's may raise.
+_FAILURES = (
+    MindRunError,
+    OSError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    MemoryError,
+    AssertionError,
+)
 
 
 class RankError(MindRunError, RuntimeError):
@@ -48,13 +64,14 @@ def follow(job: Job, *, command: str, here: World) -> int:
     try:
         with Watch(lambda: None, lambda: None):
             _take_all(context, stages, own_log)
-    except (MindRunError, OSError, ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-        tell(context.folder, here.rank, error)
+    except _FAILURES as error:
+        with contextlib.suppress(OSError):
+            tell(context.folder, here.rank, error)
         raise
     finally:
         log.to_file(None)
-    if any(stage.name == "export" for stage in stages):
-        _send_log(context, own_log)
+        if any(stage.name == "export" for stage in stages):
+            _send_log(context, own_log)
     return errors.DONE
 
 
@@ -74,7 +91,9 @@ def tell_if_silent(folder: Path, rank: int, how: str) -> None:
     told = folder / "errors" / f"rank-{rank}.json"
     is_told = told.is_file() and told.stat().st_mtime > time.time() - _JUST_NOW_S
     if rank and folder.is_dir() and not is_told:
-        tell(folder, rank, RankError(how))
+        # The others are asked to end also where a full disk keeps this from being written.
+        with contextlib.suppress(OSError):
+            tell(folder, rank, RankError(how))
 
 
 def failure_of_another(context: Context) -> BaseException | None:
@@ -111,5 +130,12 @@ def _send_log(context: Context, own_log: Path) -> None:
     export_url = context.job.cluster.export_url
     if export_url is None or not own_log.is_file():
         return
+    files = {f"logs/{own_log.name}": own_log}
+    told = context.folder / "errors" / f"rank-{context.here.rank}.json"
+    files.update({f"errors/{told.name}": told} if told.is_file() else {})
     place = publish.open_place(export_url, context.job.run_id, context.limits)
-    transfer.upload(place.storage, {f"logs/{own_log.name}": own_log}, limits=context.limits)
+    try:
+        transfer.upload(place.storage, files, limits=replace(context.limits, retries=0))
+    except MindRunError as error:
+        # The work of this rank does not depend on its log.
+        logger.warning("the log of rank %d could not be exported: %s", context.here.rank, error)

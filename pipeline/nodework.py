@@ -61,6 +61,7 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         raise NodeWorkError(f"another process of this machine failed at {stage.name}: {failure}")
     outlook = stage.look(context)
     if outlook.state == "done":
+        context.record(**outlook.facts)
         return dict(outlook.products)
     context.heartbeat = heartbeat
     is_done = False
@@ -69,7 +70,7 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         products = stage.run(context, context.products)
         is_done = True
         return products
-    except (MindRunError, OSError, ValueError) as error:
+    except (MindRunError, OSError, ValueError, RuntimeError, EOFError) as error:
         write_json(record, {"time_s": time.time(), "error": mask(str(error))})
         raise
     finally:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from pipeline import following, preparation, workers, world
-from pipeline.errors import ConfigError, Mistake
+from pipeline import console, following, preparation, workers, world
+from pipeline.errors import ConfigError, MindRunError, Mistake
 from pipeline.job import Job
 from pipeline.world import World
 
 _KEY = "device.workers"
+_PARENT_POLL_S = 0.5
 
 
 def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[World], int]) -> int:
@@ -36,12 +40,39 @@ def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[Worl
     elif job.device.workers not in (None, here.size):
         problem = f"{job.device.workers}: the launcher has started {here.size} processes already"
         raise ConfigError([Mistake(_KEY, problem, "", f"leave {_KEY} out, or set it to null")])
-    code = as_first(here) if here.is_first else following.follow(job, command=command, here=here)
+    _end_with_launcher(variables)
+    code = as_first(here) if here.is_first else _follow(job, command, here)
     if here.has_company and "mindspore" in sys.modules:
         from pipeline.training import cluster
 
         cluster.leave(code)
     return code
+
+
+def _follow(job: Job, command: str, here: World) -> int:
+    """A following rank's exit code; its failure is shown here, because leaving comes after it."""
+    try:
+        return following.follow(job, command=command, here=here)
+    except MindRunError as error:
+        console.say(str(error), "red", to_errors=True)
+        return error.exit_code
+
+
+def _end_with_launcher(variables: Mapping[str, str]) -> None:
+    """A rank that run.py started ends when run.py is gone, also when that was killed."""
+    launcher = variables.get(workers.LAUNCHER, "")
+    if not launcher.isdecimal():
+        return
+
+    def watch() -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # A Ctrl-C that this thread took would reach MindSpore's handler (training/interrupts).
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        while os.getppid() == int(launcher):
+            time.sleep(_PARENT_POLL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="watches the launcher", daemon=True).start()
 
 
 def schedule_if_asked(variables: Mapping[str, str]) -> bool:

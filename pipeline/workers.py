@@ -23,8 +23,9 @@ from pipeline import console, errors
 
 POLL_S = 0.1
 # What the first rank needs, after another is gone, to export what there is and write the record.
-GRACE_S = 12.0
+GRACE_S = 14.0
 SELF_END_S = 2.0
+LAUNCHER = "MINDRUN_LAUNCHER_PID"
 _SCHEDULE = "from pipeline.training import cluster; cluster.schedule()"
 
 
@@ -93,7 +94,8 @@ def run(
     `tell` hears which rank failed first and how, before the others are asked to end.
     """
     crew = Crew()
-    before = {n: signal.signal(n, crew.hear) for n in (signal.SIGTERM, signal.SIGINT)}
+    heard = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, crew.hear) for number in heard}
     with tempfile.TemporaryDirectory(prefix="mindrun-ranks-") as name:
         try:
             _start(crew, command, size=size, environment=environment, folder=Path(name))
@@ -121,12 +123,14 @@ def _start(
         "MS_SCHED_PORT": str(_free_port()),
         "MS_WORKER_NUM": str(size),
         "RANK_SIZE": str(size),
+        LAUNCHER: str(os.getpid()),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     silent = (folder / "scheduler").open("wb")
     crew.scheduler = subprocess.Popen(
         [sys.executable, "-c", _SCHEDULE],
-        env={**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"},
+        # It waits from now on, the ranks join when the data are here: its own patience is endless.
+        env={**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": "0", "MS_TOPO_TIMEOUT": "604800"},
         stdout=silent,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -409,3 +410,25 @@ def test_two_machines_train_together(tmp_path: Path) -> None:
     assert manifest_in(tmp_path / "bucket")["status"] == "complete"
     assert list((tmp_path / "bucket").glob("*/logs/rank-1.log"))
     assert not list((tmp_path / "two" / "output_dir").glob("*/manifest.json"))
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_ranks_end_when_their_launcher_is_killed(tmp_path: Path) -> None:
+    """Kill -9 of run.py leaves no rank at work, so that the same command can go on."""
+    job = start(tmp_path, "mode.epochs=500")
+    wait_for("output_dir/*/checkpoints/lenet5-2.json", tmp_path)
+    crew = children_of(job.pid)
+
+    job.kill()
+    job.communicate(timeout=60)
+
+    deadline = time.monotonic() + 30
+    ranks = [pid for name, pid in crew.items() if name != "scheduler"]
+    while any(Path(f"/proc/{pid}").exists() for pid in ranks):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert manifest_in(tmp_path / "output_dir")["status"] == "interrupted"
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(crew["scheduler"], signal.SIGTERM)
