@@ -49,6 +49,12 @@ def main(argv: Sequence[str], root: Path) -> int:
     console.bear_any_text()
     log.to_terminal()
     signal.signal(signal.SIGTERM, _terminate)
+    with ranks.Leaving() as leaving:
+        leaving.exit_code = _answer(argv, root)
+    return leaving.exit_code
+
+
+def _answer(argv: Sequence[str], root: Path) -> int:
     try:
         return errors.DONE if ranks.schedule_if_asked(os.environ) else _dispatch(argv, root)
     except ConfigError as error:

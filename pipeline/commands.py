@@ -21,7 +21,12 @@ def resume(found: Arguments, start_file: str) -> str:
 
 
 def following(found: Arguments, start_file: str, *, job: Job, manifest: Manifest) -> str:
-    """The command most worth typing after this run was completed."""
+    """What is most worth doing after this run was completed: a command, or a job on a platform."""
+    if job.launched.is_launch:
+        # What the platform passed is known to nobody who types.
+        mode, *checkpoint = _next_mode(job, manifest)
+        model = ", and this run's results as its model" if checkpoint else ""
+        return f"a job on the platform with the parameter {mode}{model}"
     kept = (setting for setting in found.settings if _root(setting) in _LASTING)
     return _command(found, start_file, kept, *_next_mode(job, manifest))
 

@@ -12,7 +12,15 @@ from typing import Any
 
 from pipeline import console, log
 from pipeline.job import Job
-from pipeline.manifest import Artifact, Failure, Manifest, StageRecord, Status, artifacts_in
+from pipeline.manifest import (
+    Artifact,
+    Digests,
+    Failure,
+    Manifest,
+    StageRecord,
+    Status,
+    artifacts_in,
+)
 from pipeline.masking import masked
 from pipeline.plain import plain
 from pipeline.transfer import Limits
@@ -43,7 +51,14 @@ class Context:
     here: World = ALONE
     started_s: float = field(default_factory=time.time)
     heartbeat: Path | None = None
+    own_place: Path | None = None
+    digests: Digests = field(default_factory=Digests)
     uploader: Uploader | None = None
+
+    @property
+    def scratch(self) -> Path:
+        """Where MindSpore leaves what nobody reads; a rank after the first has an `own_place`."""
+        return (self.own_place or self.folder) / ".scratch"
 
     @property
     def limits(self) -> Limits:
@@ -84,9 +99,9 @@ class Context:
         found = self.previous.stage(stage) if self.previous else None
         return found if found and found.status != "failed" else None
 
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """What the run folder holds now."""
-        return artifacts_in(self.folder, {})
+    def artifacts(self, *, only_known: bool = False) -> tuple[Artifact, ...]:
+        """What the run folder holds now; with `only_known`, as far as that takes no time."""
+        return artifacts_in(self.folder, self.digests, only_known=only_known)
 
     def ended(self, artifacts: tuple[Artifact, ...], record: StageRecord | None) -> Manifest:
         """The manifest as it will stand at the end, with the record of the stage that asks."""

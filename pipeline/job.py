@@ -81,6 +81,7 @@ class Launched(Part):
     """What is left to know of a launch once its datasets and places are in the job."""
 
     detected_by: str = "the command line"
+    is_launch: bool = False
     checkpoint: str = ""
     models: tuple[str, ...] = ()
     brings_data: bool = False

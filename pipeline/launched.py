@@ -66,6 +66,7 @@ def facts_of(launch: Launch, notes: Sequence[str]) -> Launched:
     """What stages need to know of the launch."""
     return Launched(
         detected_by=launch.detected_by,
+        is_launch=launch.is_launched,
         checkpoint=launch.checkpoint,
         models=tuple(model.url for model in launch.models),
         brings_data=bool(launch.datasets),

@@ -127,17 +127,43 @@ def past(output_dir: Path) -> list[Manifest]:
     return sorted(found, key=lambda run: run.finished or run.started, reverse=True)
 
 
-def artifacts_in(folder: Path, known: Mapping[str, str]) -> tuple[Artifact, ...]:
+class Digests:
+    """SHA-256 of files, computed once for each state that a file has had: size and time."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, int, int], str] = {}
+
+    def of(self, path: Path) -> str:
+        """The digest, in 64 hex digits; the file is read if it is another than before."""
+        state = self._state(path)
+        if state not in self._known:
+            self._known[state] = sha256_of(path)
+        return self._known[state]
+
+    def knows(self, path: Path) -> bool:
+        """Whether the digest can be told without reading the file."""
+        return self._state(path) in self._known
+
+    @staticmethod
+    def _state(path: Path) -> tuple[Path, int, int]:
+        found = path.stat()
+        return path, found.st_size, found.st_mtime_ns
+
+
+def artifacts_in(
+    folder: Path, digests: Digests, *, only_known: bool = False
+) -> tuple[Artifact, ...]:
     """Every finished file of the run folder with size and SHA-256, in the order of its paths.
 
-    `known` holds digests that were computed when a file was written, by path.
+    With `only_known` no file is read, and those whose digest is not known are left out.
     """
     found = []
     for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
-        if name not in _GROWING and name.split("/")[0] not in _GROWING_FOLDERS:
-            sha256 = known.get(name) or sha256_of(path)
-            found.append(Artifact(path=name, size_bytes=path.stat().st_size, sha256=sha256))
+        is_growing = name in _GROWING or name.split("/")[0] in _GROWING_FOLDERS
+        if not is_growing and (digests.knows(path) or not only_known):
+            size_bytes = path.stat().st_size
+            found.append(Artifact(path=name, size_bytes=size_bytes, sha256=digests.of(path)))
     return tuple(found)
 
 

@@ -6,9 +6,11 @@ recorded, and a wait is bounded by the holder's silence, not by how long the wor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -61,6 +63,7 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         raise NodeWorkError(f"another process of this machine failed at {stage.name}: {failure}")
     outlook = stage.look(context)
     if outlook.state == "done":
+        log.info("%s is done already, by another process of this machine", stage.name)
         context.record(**outlook.facts)
         return dict(outlook.products)
     context.heartbeat = heartbeat
@@ -70,14 +73,17 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         products = stage.run(context, context.products)
         is_done = True
         return products
-    except (MindRunError, OSError, ValueError, RuntimeError, EOFError) as error:
-        write_json(record, {"time_s": time.time(), "error": mask(str(error))})
-        raise
     finally:
         warning.cancel()
         context.heartbeat = None
         if is_done:
             record.unlink(missing_ok=True)
+        else:
+            # Whatever it was: the others must not try in their turn, each as long as this one.
+            error = sys.exc_info()[1]
+            told = mask(str(error)) or type(error).__name__
+            with contextlib.suppress(OSError):
+                write_json(record, {"time_s": time.time(), "error": told})
 
 
 def _warn_before_others_give_up(what: str) -> threading.Timer:

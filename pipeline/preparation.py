@@ -105,7 +105,8 @@ def _attempts_before(folder: Path) -> int:
 
 
 def _reason_to_start_anew(job: Job, folder: Path, previous: Manifest | None) -> str:
-    if job.run.fresh and folder.exists():
+    # Another rank may have told of its failure there before there was a run.
+    if job.run.fresh and (previous or runfolder.has_results(folder)):
         return "run.fresh=true"
     # A derived id holds the job's digest; under a chosen one only the manifest tells whose it is.
     if job.run.id and previous is None and (folder / "checkpoints").exists():

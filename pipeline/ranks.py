@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
-from pipeline import console, following, preparation, workers, world
-from pipeline.errors import ConfigError, MindRunError, Mistake
+from pipeline import errors, following, preparation, runfolder, workers, world
+from pipeline.errors import ConfigError, Mistake
 from pipeline.job import Job
 from pipeline.world import World
 
@@ -35,27 +36,39 @@ def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[Worl
         if size > 1:
             start = [sys.executable, sys.argv[0], *argv]
             folder = preparation.prepare(job, command).folder
-            tell = partial(following.tell_if_silent, folder)
+            runfolder.require_free(folder)
+            tell = partial(following.tell_if_silent, folder, since_s=time.time())
             return workers.run(start, size=size, environment=variables, tell=tell)
     elif job.device.workers not in (None, here.size):
         problem = f"{job.device.workers}: the launcher has started {here.size} processes already"
         raise ConfigError([Mistake(_KEY, problem, "", f"leave {_KEY} out, or set it to null")])
     _end_with_launcher(variables)
-    code = as_first(here) if here.is_first else _follow(job, command, here)
-    if here.has_company and "mindspore" in sys.modules:
-        from pipeline.training import cluster
-
-        cluster.leave(code)
-    return code
+    return as_first(here) if here.is_first else following.follow(job, command=command, here=here)
 
 
-def _follow(job: Job, command: str, here: World) -> int:
-    """A following rank's exit code; its failure is shown here, because leaving comes after it."""
-    try:
-        return following.follow(job, command=command, here=here)
-    except MindRunError as error:
-        console.say(str(error), "red", to_errors=True)
-        return error.exit_code
+class Leaving:
+    """However a process ends that has joined other ranks, taking leave is the last it does."""
+
+    def __init__(self) -> None:
+        self.exit_code = errors.FAILED
+
+    def __enter__(self) -> Leaving:
+        """Whatever the process does comes now."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the process where it has joined; an error that nobody foresaw is shown before."""
+        cluster = sys.modules.get("pipeline.training.cluster")
+        if cluster is None or not cluster.has_begun():
+            return
+        if error is not None and kind is not None:
+            sys.excepthook(kind, error, traceback)
+        cluster.leave(errors.FAILED if error is not None else self.exit_code)
 
 
 def _end_with_launcher(variables: Mapping[str, str]) -> None:

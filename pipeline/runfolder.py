@@ -31,8 +31,8 @@ def owned(folder: Path) -> Iterator[None]:
     """
     with naming_full_disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock")
-    owner_path = folder.parent / f".{folder.name}.owner"
+    lock = FileLock(_beside(folder, "lock"))
+    owner_path = _beside(folder, "owner")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -46,6 +46,27 @@ def owned(folder: Path) -> Iterator[None]:
     finally:
         owner_path.unlink(missing_ok=True)
         lock.release()
+
+
+def require_free(folder: Path) -> None:
+    """Nobody works on the run at this moment; writes nothing where there is no run yet.
+
+    Raises:
+        RunBusyError: another process works on it; its pid is named.
+    """
+    if folder.parent.is_dir():
+        with owned(folder):
+            pass
+
+
+def place_of_rank(folder: Path, rank: int) -> Path:
+    """Where a rank after the first writes: beside the folder, which is the first rank's to move."""
+    return _beside(folder, f"rank-{rank}")
+
+
+def has_results(folder: Path) -> bool:
+    """Whether anything lies there but what ranks after the first have left."""
+    return folder.is_dir() and any(p.name not in ("errors", "logs") for p in folder.iterdir())
 
 
 def set_aside(folder: Path) -> Path:
@@ -63,6 +84,10 @@ def put_aside(folder: Path) -> list[Path]:
     if not folder.parent.is_dir():
         return []
     return [path for path in folder.parent.iterdir() if name.fullmatch(path.name)]
+
+
+def _beside(folder: Path, kind: str) -> Path:
+    return folder.parent / f".{folder.name}.{kind}"
 
 
 def _owner(path: Path) -> str:

@@ -5,13 +5,12 @@ run > _Run.go > each stage: decide > skip, or work > record > if it fails: expor
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import yaml
 
 from pipeline import (
     completion,
@@ -19,15 +18,13 @@ from pipeline import (
     following,
     log,
     nodework,
+    opening,
     preparation,
     runfolder,
     steps,
-    surroundings,
 )
-from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.endings import Watch
-from pipeline.files import write_atomically
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest, StageRecord
 from pipeline.masking import mask, masked
@@ -90,7 +87,7 @@ class _Run:
         if self.context.reason_to_start_anew:
             self._start_anew(self.context.reason_to_start_anew)
         else:
-            self._open_folder()
+            opening.open_folder(self.context, self.config)
         error = self._ending_of(self._take_all)
         if error is not None:
             if self.watch is not None and not self.watch.unwinding():
@@ -107,10 +104,13 @@ class _Run:
     def give_up(self) -> None:
         """There is no time left for anything but the record."""
         self.context.products.pop("published", None)
-        self._end(errors.TERMINATED)
+        self._end(errors.TERMINATED, in_haste=True)
 
     def _end_early(self, error: BaseException) -> None:
         self._note_failure(error)
+        # Whatever becomes of the export, from now on the record says how the run ended.
+        with contextlib.suppress(OSError):
+            self._as_it_stands(in_haste=True).write(self.context.folder)
         second = self._ending_of(self._export_what_there_is)
         if second is not None:
             self._note_failed_export(second)
@@ -126,32 +126,8 @@ class _Run:
             return error
         return None
 
-    def _open_folder(self) -> None:
-        context, job = self.context, self.context.job
-        context.folder.mkdir(parents=True, exist_ok=True)
-        log.to_folder(context.folder)
-        environment = masked(surroundings.describe(job))
-        context.manifest = context.manifest.replaced(environment=environment)
-        text = yaml.safe_dump(masked(self.config), allow_unicode=True, sort_keys=False)
-        write_atomically(context.folder / "config.yaml", text)
-        context.save()
-        context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
-        preparation.log_conclusions(context)
-        if context.previous:
-            logger.info("resuming run %s (%s)", job.run_id, context.previous.status)
-
     def _start_anew(self, why: str) -> None:
-        """The run folder is a new one; what was in it lies beside it."""
-        context = self.context
-        log.to_folder(None)
-        aside = runfolder.set_aside(context.folder)
-        attempt = context.manifest.attempt + 1
-        context.previous, context.reason_to_start_anew = None, ""
-        context.manifest = context.manifest.replaced(
-            attempt=attempt, started=now_iso(), metrics={}, inputs=(), stages=tuple(self.taken)
-        )
-        self._open_folder()
-        logger.info("started anew (%s); the earlier run is now %s", why, aside.name)
+        opening.start_anew(self.context, self.config, why=why, taken=self.taken)
 
     def _take_all(self) -> None:
         for position, stage in enumerate(self.stages):
@@ -234,11 +210,14 @@ class _Run:
         record = self._record("export", "failed", message)
         self.context.manifest = self.context.manifest.with_stage(record)
 
-    def _end(self, exit_code: int) -> Outcome:
+    def _as_it_stands(self, *, in_haste: bool) -> Manifest:
+        return self.context.ended(self.context.artifacts(only_known=in_haste), None)
+
+    def _end(self, exit_code: int, *, in_haste: bool = False) -> Outcome:
         context = self.context
         final = context.products.get("published")
         if not isinstance(final, Manifest):
-            final = context.ended(context.artifacts(), None)
+            final = self._as_it_stands(in_haste=in_haste)
         try:
             final.write(context.folder)
             context.event("run_ended", status=final.status, exit_code=exit_code)

@@ -30,12 +30,22 @@ _SCHEDULE = "from pipeline.training import cluster; cluster.schedule()"
 
 
 @dataclass(frozen=True)
-class Rank:
-    """One process of the job; the words of all but the first are kept in a file."""
+class Member:
+    """One process of the job; the words of all but the first rank are kept in a file."""
 
-    number: int
+    name: str
     process: subprocess.Popen[bytes]
     words: IO[bytes] | None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended otherwise than well."""
+        return bool(self.process.poll())
 
     @property
     def end(self) -> str:
@@ -56,9 +66,14 @@ class Rank:
 class Crew:
     """All processes of one job on this machine."""
 
-    ranks: list[Rank] = field(default_factory=list)
-    scheduler: subprocess.Popen[bytes] | None = None
+    ranks: list[Member] = field(default_factory=list)
+    scheduler: Member | None = None
     signalled: int = 0
+
+    @property
+    def everyone(self) -> list[Member]:
+        """The ranks, and the scheduler, whose end is rather the effect of another's."""
+        return [*self.ranks, *([self.scheduler] if self.scheduler else [])]
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """A signal for the job is a signal for every rank."""
@@ -69,17 +84,17 @@ class Crew:
     def terminate(self) -> None:
         """Every rank is asked to end."""
         for rank in self.ranks:
-            if rank.process.poll() is None:
+            if rank.is_at_work:
                 rank.process.terminate()
 
     def clear(self) -> None:
         """Nobody is left."""
-        everyone = [*(rank.process for rank in self.ranks), self.scheduler]
-        for process in everyone:
-            if process is not None:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
+        for member in self.everyone:
+            if member.is_at_work:
+                member.process.kill()
+            member.process.wait()
+            if member.words:
+                member.words.close()
 
 
 def run(
@@ -87,11 +102,11 @@ def run(
     *,
     size: int,
     environment: Mapping[str, str],
-    tell: Callable[[int, str], object],
+    tell: Callable[[str, str], object],
 ) -> int:
     """Runs the command as `size` ranks; gives the job's exit code. No process outlives this.
 
-    `tell` hears which rank failed first and how, before the others are asked to end.
+    `tell` hears who failed first and how, before the others are asked to end.
     """
     crew = Crew()
     heard = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -102,9 +117,6 @@ def run(
             return _watch(crew, tell)
         finally:
             crew.clear()
-            for rank in crew.ranks:
-                if rank.words:
-                    rank.words.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -126,41 +138,43 @@ def _start(
         LAUNCHER: str(os.getpid()),
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    silent = (folder / "scheduler").open("wb")
-    crew.scheduler = subprocess.Popen(
-        [sys.executable, "-c", _SCHEDULE],
-        # It waits from now on, the ranks join when the data are here: its own patience is endless.
-        env={**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": "0", "MS_TOPO_TIMEOUT": "604800"},
-        stdout=silent,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    silent.close()
+    # It waits from now on, the ranks join when the data are here: its own patience is endless.
+    own = {"MS_ROLE": "MS_SCHED", "RANK_ID": "0", "MS_TOPO_TIMEOUT": "604800"}
+    words = (folder / "scheduler").open("w+b")
+    schedule = [sys.executable, "-c", _SCHEDULE]
+    crew.scheduler = _begin("scheduler", schedule, {**shared, **own}, words)
     for number in range(size):
         own = {"MS_ROLE": "MS_WORKER", **dict.fromkeys(_NUMBERS, str(number))}
-        words = (folder / f"rank-{number}").open("w+b") if number else None
-        # A session of its own: Ctrl-C reaches the ranks once, through this process.
-        process = subprocess.Popen(
-            command,
-            env={**shared, **own},
-            stdout=words,
-            stderr=subprocess.STDOUT if words else None,
-            start_new_session=True,
-        )
-        crew.ranks.append(Rank(number, process, words))
+        spoken = (folder / f"rank-{number}").open("w+b") if number else None
+        crew.ranks.append(_begin(f"rank-{number}", command, {**shared, **own}, spoken))
+
+
+def _begin(
+    name: str, command: Sequence[str], environment: Mapping[str, str], words: IO[bytes] | None
+) -> Member:
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=words,
+        stderr=subprocess.STDOUT if words else None,
+        # Ctrl-C reaches the ranks once, through this process.
+        start_new_session=True,
+    )
+    return Member(name, process, words)
 
 
 _NUMBERS = ("RANK_ID", "MS_NODE_ID", "DEVICE_ID")
 
 
-def _watch(crew: Crew, tell: Callable[[int, str], object]) -> int:
+def _watch(crew: Crew, tell: Callable[[str, str], object]) -> int:
     """Waits for all ranks; when one fails or a signal comes, the rest get a last grace."""
     deadline_s, told_s, culprit, is_asked = 0.0, 0.0, None, False
-    while any(rank.process.poll() is None for rank in crew.ranks):
-        failed = next((rank for rank in crew.ranks if rank.process.poll()), None)
+    while any(rank.is_at_work for rank in crew.ranks):
+        failed = next((member for member in crew.everyone if member.has_failed), None)
         if failed and culprit is None and not crew.signalled:
             culprit, told_s = failed, time.monotonic()
-            tell(failed.number, failed.end)
+            if failed is not crew.ranks[0]:
+                tell(failed.name, failed.end)
         # The others may find the failure by themselves, and then know more of it to record.
         if culprit and not is_asked and time.monotonic() - told_s > SELF_END_S:
             is_asked = True
@@ -172,15 +186,15 @@ def _watch(crew: Crew, tell: Callable[[int, str], object]) -> int:
         time.sleep(POLL_S)
     if crew.signalled:
         return 128 + crew.signalled
-    failed = culprit or next((rank for rank in crew.ranks if rank.process.poll()), None)
+    failed = culprit or next((rank for rank in crew.ranks if rank.has_failed), None)
     return _report(failed) if failed else errors.DONE
 
 
-def _report(rank: Rank) -> int:
-    code = rank.process.poll()
-    console.say(f"rank {rank.number} {rank.end}; all ranks were ended", "red", to_errors=True)
-    if rank.last_words():
-        console.say(rank.last_words(), to_errors=True)
+def _report(member: Member) -> int:
+    who, code = member.name.replace("-", " "), member.process.poll()
+    console.say(f"{who} {member.end}; all ranks were ended", "red", to_errors=True)
+    if member.last_words():
+        console.say(member.last_words(), to_errors=True)
     return errors.WRONG_JOB if code == errors.WRONG_JOB else errors.FAILED
 
 

@@ -28,7 +28,7 @@ FLOORS = (
     ("ranks",),
     ("runner",),
     ("following",),
-    ("completion", "nodework", "outcome", "preparation", "steps", "surroundings"),
+    ("completion", "nodework", "opening", "outcome", "preparation", "steps", "surroundings"),
     ("stages",),
     ("context", "inputs", "pretrained", "places", "runfolder"),
     ("publish", "report"),

@@ -189,6 +189,7 @@ def test_qizhi_with_one_dataset(platform: Platform, top: str) -> None:
     assert files_below(platform.folder / "data" / "data") == mnist(top)
     assert again.code == 0
     assert len(platform.double.calls("copy_parallel")) == 1
+    assert "next      a job on the platform with the parameter mode=train" in ended.said
 
 
 def test_several_datasets_one_of_which_holds_the_checkpoint(platform: Platform) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import string
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import manifest
-from pipeline.manifest import Artifact, Failure, Manifest, StageRecord
+from pipeline.manifest import Artifact, Digests, Failure, Manifest, StageRecord
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -91,17 +92,32 @@ def test_artifacts_are_the_finished_files_alone(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
 
-    found = manifest.artifacts_in(tmp_path, {"b.txt": "known"})
+    found = manifest.artifacts_in(tmp_path, Digests())
 
     assert [(a.path, a.size_bytes) for a in found] == [("b.txt", 1), ("sub/a.txt", 1)]
-    assert found[0].sha256 == "known"
+    assert found[0].sha256 == hashlib.sha256(b"x").hexdigest()
     assert manifest.growing_in(tmp_path) == ["events.jsonl", "logs/1.log", "run.log"]
+
+
+def test_in_haste_only_what_was_read_before_is_vouched_for(tmp_path: Path) -> None:
+    """A file that is new or was changed would have to be read first, and is left out."""
+    for name in ("old", "changed"):
+        (tmp_path / name).write_text(name)
+    digests = Digests()
+    before = manifest.artifacts_in(tmp_path, digests)
+    (tmp_path / "changed").write_text("is longer")
+    (tmp_path / "new").write_text("new")
+
+    found = manifest.artifacts_in(tmp_path, digests, only_known=True)
+
+    assert found == tuple(a for a in before if a.path == "old")
+    assert [a.path for a in manifest.artifacts_in(tmp_path, digests)] == ["changed", "new", "old"]
 
 
 def test_intact_means_every_artifact_with_its_size(tmp_path: Path) -> None:
     """A file that is gone or has another size breaks the claim."""
     (tmp_path / "a").write_text("x")
-    whole = begun().ended("complete", manifest.artifacts_in(tmp_path, {}), None)
+    whole = begun().ended("complete", manifest.artifacts_in(tmp_path, Digests()), None)
 
     assert manifest.is_intact(whole, tmp_path)
     (tmp_path / "a").write_text("xy")

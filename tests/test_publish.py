@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import publish
 from pipeline.errors import IntegrityError
-from pipeline.manifest import Manifest, artifacts_in
+from pipeline.manifest import Digests, Manifest, artifacts_in
 from pipeline.publish import Place
 from pipeline.storage import ignore_bytes
 from pipeline.transfer import Limits
@@ -36,13 +36,13 @@ def place(tmp_path: Path) -> Place:
 
 def send(place: Place, folder: Path) -> publish.Sent:
     """What is in the folder now is sent."""
-    return publish.send(place, folder, artifacts_in(folder, {}), on_bytes=ignore_bytes)
+    return publish.send(place, folder, artifacts_in(folder, Digests()), on_bytes=ignore_bytes)
 
 
 def final(folder: Path, run_id: str = "a") -> Manifest:
     """The manifest at the end."""
     begun = Manifest(run_id=run_id, digest="d", started="2026-01-01T00:00:00.000Z")
-    return begun.ended("complete", artifacts_in(folder, {}), None)
+    return begun.ended("complete", artifacts_in(folder, Digests()), None)
 
 
 def test_only_what_is_new_moves(folder: Path, place: Place) -> None:

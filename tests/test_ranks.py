@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import nodework, preparation, world
+from pipeline import nodework, preparation, runfolder, world
 from pipeline.context import Context
-from pipeline.errors import ConfigError, StalledError, StorageError
+from pipeline.errors import ConfigError, RunBusyError, StalledError, StorageError
 from pipeline.nodework import NodeWorkError
 from pipeline.stage import Outlook, Stage, stage
 from pipeline.world import World
@@ -244,7 +244,7 @@ def test_a_stuck_main_thread_does_not_keep_the_process(tmp_path: Path) -> None:
     child.stdout.close()
 
 
-def start(folder: Path, *argv: str) -> subprocess.Popen[str]:
+def start(folder: Path, *argv: str, **variables: str) -> subprocess.Popen[str]:
     """A job of two ranks, at work below the folder."""
     places = [f"cluster.{n}={folder / n}" for n in ("data_dir", "output_dir", "export_url")]
     return subprocess.Popen(
@@ -253,8 +253,12 @@ def start(folder: Path, *argv: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={k: v for k, v in os.environ.items() if k not in ("RANK_ID", "RANK_SIZE", "MS_ROLE")},
+        env={**_outside_a_world(), **variables},
     )
+
+
+def _outside_a_world() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k not in ("RANK_ID", "RANK_SIZE", "MS_ROLE")}
 
 
 def manifest_in(folder: Path) -> dict[str, Any]:
@@ -328,6 +332,90 @@ def test_a_killed_rank_ends_the_job_within_seconds(tmp_path: Path) -> None:
     assert "rank 1" in manifest["error"]["message"]
     assert manifest_in(tmp_path / "export_url")["status"] == "failed"
     assert [pid for pid in crew.values() if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_a_scheduler_that_dies_ends_the_job_and_is_named(tmp_path: Path) -> None:
+    """Ranks that wait for it would wait for as long as MindSpore lets them."""
+    job = start(tmp_path, "mode.epochs=500")
+    wait_for("output_dir/*/manifest.json", tmp_path)
+    crew = children_of(job.pid)
+    started = time.monotonic()
+
+    os.kill(crew["scheduler"], signal.SIGKILL)
+    output = job.communicate(timeout=60)[0]
+
+    assert time.monotonic() - started < 25
+    assert job.returncode == 1
+    assert "scheduler was killed by signal 9" in output
+    assert manifest_in(tmp_path / "output_dir")["status"] in ("failed", "interrupted", "running")
+    assert [pid for pid in crew.values() if Path(f"/proc/{pid}").exists()] == []
+
+
+ODD_LOADER = """
+    import os, time
+
+
+    class OddError(Exception):
+        pass
+
+
+    def load(folders, split, **ignored):
+        if os.environ["RANK_ID"] == "1":
+            raise OddError("the second rank sees no data")
+        time.sleep(120)
+"""
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+def test_an_error_of_anybodys_in_a_following_rank_is_told(tmp_path: Path) -> None:
+    """Its kind is known to nobody here: the rank's traceback is shown, the job ends at once."""
+    (tmp_path / "odd.py").write_text(textwrap.dedent(ODD_LOADER), encoding="utf-8")
+    started = time.monotonic()
+
+    job = start(tmp_path, "dataset.loader._target_=odd.load", PYTHONPATH=str(tmp_path))
+    output = job.communicate(timeout=60)[0]
+
+    assert time.monotonic() - started < 45
+    assert job.returncode == 1
+    assert "OddError" in output
+    assert "the second rank sees no data" in output
+    told = json.loads(next(tmp_path.glob("output_dir/*/errors/rank-1.json")).read_text())
+    assert "odd.py" in told["traceback"]
+
+
+@pytest.mark.mindspore
+@pytest.mark.slow
+def test_ranks_start_anew_together(tmp_path: Path) -> None:
+    """Every rank's log of the second attempt lies in the new folder, and none in a third."""
+    for argv in ([], ["run.fresh=true"]):
+        job = start(tmp_path, "mode.epochs=1", *argv)
+        output = job.communicate(timeout=120)[0]
+        assert job.returncode == 0, output
+
+    folder = next((tmp_path / "output_dir").glob("*/manifest.json")).parent
+    found = {path.name for path in (tmp_path / "output_dir").glob("[!.]*")}
+    new = next(f for f in (tmp_path / "output_dir").glob("[!.]*") if ".old-" not in f.name)
+    assert found == {new.name, f"{new.name}.old-1"}
+    assert json.loads((new / "manifest.json").read_text(encoding="utf-8"))["attempt"] == 2
+    for attempt in (new, folder.with_name(f"{new.name}.old-1")):
+        log = (attempt / "logs" / "rank-1.log").read_text(encoding="utf-8")
+        assert log.count("joined 2 ranks") == 1
+    assert not list((tmp_path / "output_dir").glob(".*.rank-*"))
+
+
+def test_a_run_at_work_is_not_started_twice(tmp_path: Path) -> None:
+    """The second start names the owner before any rank of its own touches the run."""
+    job = preparation.prepare(make_job(tmp_path), "python run.py")
+    with runfolder.owned(job.folder), pytest.raises(RunBusyError, match=str(os.getpid())):
+        runfolder.require_free(job.folder)
+
+    runfolder.require_free(job.folder)
+    runfolder.require_free(tmp_path / "nothing" / "here")
+    assert not (tmp_path / "nothing").exists()
 
 
 @pytest.mark.mindspore

@@ -63,7 +63,7 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         job.device.target,
         precision=job.device.precision,
         seed=job.seed,
-        scratch=context.folder / ".scratch" / str(context.here.rank),
+        scratch=context.scratch,
         device_id=context.here.device,
     )
     if context.here.has_company:

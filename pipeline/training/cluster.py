@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,9 @@ _SCHEDULER_VARIABLES = ("MS_SCHED_HOST", "MS_SCHED_PORT", "MS_WORKER_NUM")
 _RANK_TABLE_VARIABLES = ("RANK_TABLE_FILE", "MINDSPORE_HCCL_CONFIG_PATH")
 _PAUSE_S = 0.1
 
+# Set in a process that has begun to join others; it can end in one way only.
+_has_begun = threading.Event()
+
 
 @interrupts.heard()
 def join(rank: int, size: int, *, timeout_s: int = 1800) -> None:
@@ -42,6 +46,7 @@ def join(rank: int, size: int, *, timeout_s: int = 1800) -> None:
         DeviceError: a rank or the scheduler is missing, or MindSpore counts the ranks otherwise.
     """
     started = time.perf_counter()
+    _has_begun.set()
     for name in _TIMEOUT_VARIABLES:
         os.environ.setdefault(name, str(timeout_s))
     communication = importlib.import_module("mindspore.communication")
@@ -62,6 +67,11 @@ def join(rank: int, size: int, *, timeout_s: int = 1800) -> None:
             f"same RANK_SIZE."
         )
     log.info("joined %d ranks as rank %d in %.1f s", size, rank, time.perf_counter() - started)
+
+
+def has_begun() -> bool:
+    """Whether this process has joined others, or has tried: it then must `leave`."""
+    return _has_begun.is_set()
 
 
 def leave(exit_code: int) -> NoReturn:

@@ -1,0 +1,47 @@
+"""The run folder at the start: opened, or made anew beside what it held before."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from pipeline import log, preparation, runfolder, surroundings
+from pipeline.clock import now_iso
+from pipeline.context import Context
+from pipeline.files import write_atomically
+from pipeline.manifest import StageRecord
+from pipeline.masking import masked
+
+logger = logging.getLogger(__name__)
+
+
+def open_folder(context: Context, config: Any) -> None:
+    """The run folder holds the job (`config`, the composed mapping) and a manifest at `running`."""
+    job = context.job
+    context.folder.mkdir(parents=True, exist_ok=True)
+    log.to_folder(context.folder)
+    environment = masked(surroundings.describe(job))
+    context.manifest = context.manifest.replaced(environment=environment)
+    text = yaml.safe_dump(masked(config), allow_unicode=True, sort_keys=False)
+    write_atomically(context.folder / "config.yaml", text)
+    context.save()
+    context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
+    preparation.log_conclusions(context)
+    if context.previous:
+        logger.info("resuming run %s (%s)", job.run_id, context.previous.status)
+
+
+def start_anew(context: Context, config: Any, *, why: str, taken: Sequence[StageRecord]) -> None:
+    """The run folder is a new one; what was in it lies beside it. `taken` counts for both."""
+    log.to_folder(None)
+    aside = runfolder.set_aside(context.folder)
+    attempt = context.manifest.attempt + 1
+    context.previous, context.reason_to_start_anew = None, ""
+    context.manifest = context.manifest.replaced(
+        attempt=attempt, started=now_iso(), metrics={}, inputs=(), stages=tuple(taken)
+    )
+    open_folder(context, config)
+    logger.info("started anew (%s); the earlier run is now %s", why, aside.name)
