@@ -25,6 +25,7 @@ from pipeline import (
     nodework,
     preparation,
     publish,
+    restoring,
     runfolder,
     steps,
     transfer,
@@ -54,7 +55,7 @@ def follow(job: Job, *, command: str, here: World) -> int:
     context = preparation.prepare(job, command, here=here)
     stages, _ = find_all(job.mode.stages)
     decided = steps.foresee(stages, context)
-    if context.previous and completion.is_complete(context, decided):
+    if completion.is_complete(context, decided) or restoring.is_complete_elsewhere(context):
         return errors.DONE
     context.own_place = own_place = runfolder.place_of_rank(context.folder, here.rank)
     with contextlib.ExitStack() as at_the_end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipeline.masking import mask, masked
 from pipeline.plain import plain
 
 _ROOT = "pipeline"
+# More than are said before a run folder is open; whatever is older is dropped.
+_EARLY_LINES = 1000
 
 
 class _Masking(logging.Formatter):
@@ -37,6 +40,19 @@ class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
 
 
+class _Early(logging.handlers.BufferingHandler):
+    """Keeps what is said before there is a run folder, for its run.log."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=_EARLY_LINES)
+
+    def pass_on(self, handler: logging.Handler) -> None:
+        """The other one says all of it."""
+        for record in self.buffer:
+            handler.handle(record)
+        self.buffer = []
+
+
 class _RunLog(logging.FileHandler):
     """Writes run.log; a full disk is told by whoever writes results, not once per line."""
 
@@ -54,9 +70,11 @@ def to_terminal(level: int = logging.INFO) -> None:
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     _remove(logger, _Terminal)
+    _remove(logger, _Early)
     handler = _Terminal()
     handler.setLevel(level)
     logger.addHandler(handler)
+    logger.addHandler(_Early())
 
 
 def to_folder(folder: Path | None) -> None:
@@ -70,7 +88,11 @@ def to_file(path: Path | None) -> None:
     logger.setLevel(logging.DEBUG)
     _remove(logger, _RunLog)
     if path is not None:
-        logger.addHandler(_RunLog(path))
+        handler = _RunLog(path)
+        for early in [h for h in logger.handlers if isinstance(h, _Early)]:
+            early.pass_on(handler)
+            logger.removeHandler(early)
+        logger.addHandler(handler)
 
 
 def event(folder: Path, name: str, /, **facts: Any) -> None:

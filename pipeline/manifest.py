@@ -15,7 +15,7 @@ from pipeline.files import is_temporary, sha256_of, write_atomically
 FILE_NAME = "manifest.json"
 
 # These still grow while the manifest is written; they are exported, but not vouched for.
-_GROWING = {FILE_NAME, "run.log", "events.jsonl"}
+_GROWING = {"run.log", "events.jsonl"}
 _GROWING_FOLDERS = {"logs", "errors"}
 
 Status = Literal["running", "complete", "failed", "interrupted"]
@@ -160,8 +160,8 @@ def artifacts_in(
     found = []
     for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
-        is_growing = name in _GROWING or name.split("/")[0] in _GROWING_FOLDERS
-        if not is_growing and (digests.knows(path) or not only_known):
+        is_finished = name != FILE_NAME and not is_growing(name)
+        if is_finished and (digests.knows(path) or not only_known):
             size_bytes = path.stat().st_size
             found.append(Artifact(path=name, size_bytes=size_bytes, sha256=digests.of(path)))
     return tuple(found)
@@ -170,11 +170,12 @@ def artifacts_in(
 def growing_in(folder: Path) -> list[str]:
     """The files that are exported without being vouched for, the manifest aside."""
     names = (path.relative_to(folder).as_posix() for path in sorted(_files(folder)))
-    return [
-        name
-        for name in names
-        if (name in _GROWING or name.split("/")[0] in _GROWING_FOLDERS) and name != FILE_NAME
-    ]
+    return [name for name in names if is_growing(name)]
+
+
+def is_growing(name: str) -> bool:
+    """Whether a file of the run folder, named by its path there, still grows at the end."""
+    return name in _GROWING or name.split("/")[0] in _GROWING_FOLDERS
 
 
 def is_intact(manifest: Manifest, folder: Path) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import transfer
-from pipeline.errors import IntegrityError
+from pipeline.errors import IntegrityError, ObjectMissingError
 from pipeline.files import write_atomically, write_json
-from pipeline.manifest import FILE_NAME, Artifact, Manifest, growing_in
+from pipeline.manifest import FILE_NAME, Artifact, Manifest, growing_in, is_growing
 from pipeline.masking import mask
 from pipeline.storage import Entry, OnBytes, Storage, open_storage
 from pipeline.transfer import Limits
@@ -102,6 +102,26 @@ def send_manifest(place: Place, folder: Path, final: Manifest) -> None:
     for key in ledger["stale"]:
         transfer.retry(partial(place.storage.delete, key), limits=place.limits)
     write_json(folder / _LEDGER, {**ledger, "stale": []})
+
+
+def record_at(place: Place) -> Manifest | None:
+    """The manifest that lies at the place; None where there is none that can be read."""
+    try:
+        return _remote_manifest(place)
+    except ObjectMissingError:
+        return None
+
+
+def growing_at(place: Place) -> list[str]:
+    """The files there that no manifest vouches for, such as logs."""
+    return [entry.key for entry in _list(place) if is_growing(entry.key)]
+
+
+def note_sent(place: Place, folder: Path, artifacts: Sequence[Artifact]) -> None:
+    """These files came from the place, so that they need not be sent there again."""
+    ledger = _read_ledger(folder, place)
+    ledger["sent"].update({a.path: a.sha256 for a in artifacts})
+    write_json(folder / _LEDGER, ledger)
 
 
 def missing(place: Place, manifest: Manifest) -> list[str]:

@@ -20,6 +20,7 @@ from pipeline import (
     nodework,
     opening,
     preparation,
+    restoring,
     runfolder,
     steps,
 )
@@ -57,6 +58,8 @@ def run(
     with runfolder.owned(folder):
         # Read only now: another process may have worked on the run until a moment ago.
         context = preparation.prepare(job, command, here=here)
+        if restoring.bring_back(context):
+            context = preparation.prepare(job, command, here=here)
         decided = steps.foresee(stages, context)
         if context.previous and completion.is_complete(context, decided):
             return Outcome(errors.DONE, context.folder, context.previous, was_done=True)

@@ -253,6 +253,30 @@ def test_killed_again_and_again_the_same_command_finishes(
 
 
 @pytest.mark.mindspore
+def test_a_job_goes_on_where_only_its_export_is_left(
+    trained: tuple[Path, Any], tmp_path: Path
+) -> None:
+    """Stopped on a machine that is gone, it ends elsewhere as if undisturbed, bit for bit."""
+    undisturbed = run_folder(trained[0]) / "checkpoints" / f"lenet5-{EPOCHS}.ckpt"
+    process = start(tmp_path, *TRAIN)
+    while process.poll() is None and not list(tmp_path.glob("outputs/*/checkpoints/lenet5-2.json")):
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143, said
+    for name in ("outputs", "data"):
+        shutil.rmtree(tmp_path / name)
+
+    done = run(tmp_path, *TRAIN)
+
+    here = run_folder(tmp_path)
+    assert (done.returncode, manifest_of(here)["status"]) == (0, "complete"), done.stderr
+    assert "bringing it back" in done.stderr
+    assert sha256_of(here / "checkpoints" / f"lenet5-{EPOCHS}.ckpt") == sha256_of(undisturbed)
+    assert rows_of(here) == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.mindspore
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_while_training(tmp_path: Path, number: int, exit_code: int) -> None:
     """Soon after, what there is is exported as interrupted; the same command goes on from there."""
