@@ -456,7 +456,7 @@ def test_a_fetch_that_fails_ends_all_ranks_soon(tmp_path: Path) -> None:
 @pytest.mark.mindspore
 @pytest.mark.slow
 def test_two_machines_train_together(tmp_path: Path) -> None:
-    """Each fetches into its own folders; one record is kept, and every rank's log is exported."""
+    """Each fetches into its own folders; one record is kept, every rank's log is exported."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -482,11 +482,14 @@ def test_two_machines_train_together(tmp_path: Path) -> None:
             text=True,
         )
 
+    def launch_ranks() -> list[subprocess.Popen[str]]:
+        return [
+            launch(machine, MS_ROLE="MS_WORKER", RANK_ID=str(n), MS_NODE_ID=str(n), DEVICE_ID="0")
+            for n, machine in enumerate(("one", "two"))
+        ]
+
     scheduler = launch("one", MS_ROLE="MS_SCHED", RANK_ID="0")
-    ranks = [
-        launch(machine, MS_ROLE="MS_WORKER", RANK_ID=str(n), MS_NODE_ID=str(n), DEVICE_ID="0")
-        for n, machine in enumerate(("one", "two"))
-    ]
+    ranks = launch_ranks()
     outputs = [rank.communicate(timeout=120)[0] for rank in ranks]
     scheduler.terminate()
     scheduler.communicate(timeout=60)
@@ -498,6 +501,10 @@ def test_two_machines_train_together(tmp_path: Path) -> None:
     assert manifest_in(tmp_path / "bucket")["status"] == "complete"
     assert list((tmp_path / "bucket").glob("*/logs/rank-1.log"))
     assert not list((tmp_path / "two" / "output_dir").glob("*/manifest.json"))
+    # Once more, without anybody to join: both learn that all is done, each in its own way.
+    again = launch_ranks()
+    said = [rank.communicate(timeout=60)[0] for rank in again]
+    assert [rank.returncode for rank in again] == [0, 0], said
 
 
 @pytest.mark.mindspore
