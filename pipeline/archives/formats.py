@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.archives.reader import Reader
-from pipeline.archives.tars import TarReader, is_tar, opener
-from pipeline.archives.zips import ZipReader
+from pipeline.archives import sevenzips, tars, zips
+from pipeline.archives.compression import opener
+from pipeline.archives.destination import Destination
+from pipeline.archives.rules import Rules
+from pipeline.archives.tars import is_tar
 from pipeline.errors import ArchiveError
 
-# Longest first; the last ones are recognised to be refused with a reason.
+Unpack = Callable[[Path, Rules, Destination], None]
+
+# Longest first; RAR is recognised to be refused with the reason.
 _SUFFIXES = (
     ".tar.bz2", ".tar.zst", ".tar.gz", ".tar.xz", ".tbz2", ".tzst", ".tbz", ".tgz", ".txz",
     ".tar", ".zip", ".rar", ".7z",
 )  # fmt: skip
-
-_UNSUPPORTED = {
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!\x1a\x07": "RAR",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-}
 
 # What tar needs to be recognised: one block.
 _HEAD_BYTES = 512
@@ -45,8 +43,8 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)] or name
 
 
-def reader_for(path: Path) -> Callable[[Path], Reader]:
-    """What reads this archive, by its content.
+def unpacker_for(path: Path) -> Unpack:
+    """What unpacks this archive, by its content.
 
     Raises:
         ArchiveError: it is no archive, or one of a kind that is not read here.
@@ -54,13 +52,15 @@ def reader_for(path: Path) -> Callable[[Path], Reader]:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return ZipReader
+        return zips.unpack
+    if head.startswith(b"7z\xbc\xaf\x27\x1c"):
+        return sevenzips.unpack
     if is_tar(head) or opener(head):
-        return TarReader
-    for magic, kind in _UNSUPPORTED.items():
-        if head.startswith(magic):
-            raise ArchiveError(f"{path.name}: {kind} is not unpacked here; use zip or tar.gz.")
+        return tars.unpack
+    if head.startswith(b"Rar!\x1a\x07"):
+        raise ArchiveError(f"{path.name}: RAR is not unpacked here; use zip or tar.gz.")
     raise ArchiveError(
-        f"{path.name}: is no archive, its content starts with {head[:12]!r}; expected zip, tar, "
-        f"tar.gz, tar.bz2 or tar.xz. Look whether the link leads to a page instead of the file."
+        f"{path.name}: is no archive, its content starts with {head[:12]!r}; expected zip, 7z, "
+        f"tar, tar.gz, tar.bz2, tar.xz or tar.zst. Look whether the link leads to a page instead "
+        f"of the file."
     )

@@ -1,37 +1,34 @@
-"""Tar archives, plain or compressed."""
+"""Tar archives, plain or compressed, read once from beginning to end."""
 
 from __future__ import annotations
 
-import bz2
-import contextlib
-import gzip
-import lzma
+import io
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
+from pipeline.archives import reading
+from pipeline.archives.compression import open_plain, opener
+from pipeline.archives.destination import Destination
 from pipeline.archives.member import Kind, Member
-from pipeline.archives.reader import CHUNK_BYTES, naming_damage, plain, readable
+from pipeline.archives.reading import CHUNK_BYTES, naming_damage
+from pipeline.archives.rules import Rules
 from pipeline.errors import ArchiveError
 
 # More than the blocks of any of these compressions, and still read in a moment.
 _TELLING_BYTES = 16 << 20
 
-Opener = Callable[[Path], IO[bytes]]
-
-_OPENERS: tuple[tuple[bytes, Opener], ...] = (
-    (b"\x1f\x8b", cast("Opener", gzip.open)),
-    (b"BZh", cast("Opener", bz2.open)),
-    (b"\xfd7zXZ\x00", cast("Opener", lzma.open)),
-)
+# A header that says more about one member than this is no header.
+_LONGEST_HEADER_BYTES = 16 << 20
 
 
-def opener(head: bytes) -> Opener | None:
-    """What undoes the compression of a file that starts like this."""
-    return next((found for magic, found in _OPENERS if head.startswith(magic)), None)
+class _Listed(NamedTuple):
+    """A member beside its header in the library's terms."""
+
+    member: Member
+    info: tarfile.TarInfo
 
 
 def is_tar(head: bytes) -> bool:
@@ -43,80 +40,157 @@ def is_tar(head: bytes) -> bool:
     return True
 
 
-class TarReader:
-    """A tar archive, read once for its headers and once more for its files.
+def unpack(path: Path, rules: Rules, destination: Destination) -> None:
+    """Every member is in the destination, and the archive was read to its very end.
 
-    Tar itself has no checksum of contents; the first reading goes to the very end, so
-    that the compression's checksum is compared before anything is written.
+    Tar itself has no checksum of contents; the compression's is compared at the end.
+
+    Raises:
+        ArchiveError: the archive is damaged or against the rules.
     """
+    with path.open("rb") as file:
+        unpacked = opener(file.read(tarfile.BLOCKSIZE)) or open_plain
+    with unpacked(path) as file:
+        stream = _Stream(file, archive=path.name)
+        # Zeros alone are an archive's end, with nothing before it.
+        links = _unpack(stream, rules, destination) if any(stream.ahead) else []
+        stream.read_to_end()
+    rules.finish()
+    destination.make_links(links)
 
-    def __init__(self, path: Path) -> None:
-        """Takes the file's compression from its first bytes."""
-        self._path = path
-        with path.open("rb") as file:
-            self._open = opener(file.read(tarfile.BLOCKSIZE)) or _open_plain
-        self._tar: tarfile.TarFile | None = None
-        self._closing = contextlib.ExitStack()
 
-    def __enter__(self) -> TarReader:
-        """The reader itself."""
-        return self
+def _unpack(stream: _Stream, rules: Rules, destination: Destination) -> list[Member]:
+    """Folders and files are there; returns the links, whose targets may be still to come."""
+    links = []
+    tar = _opened(stream)
+    for member, info in _listed(tar, archive=stream.archive):
+        if not rules.admit(member):
+            continue
+        if member.is_link:
+            rules.admit_link(member)
+            links.append(member)
+        elif member.kind is Kind.FOLDER:
+            destination.make_folder(member.name)
+        else:
+            _write(member, _content(tar, info, stream), destination)
+    return links
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Closes the archive."""
-        self._closing.close()
 
-    def members(self) -> Iterator[Member]:
-        """Every member, and at the end the proof that nothing is missing."""
-        with naming_damage(self._path), self._open(self._path) as stream:
-            self._require_tar(stream)
-            with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as tar:
-                for info in tar:
-                    yield self._member(info)
-            while stream.read(CHUNK_BYTES):
-                pass
+def _opened(stream: _Stream) -> tarfile.TarFile:
+    if not is_tar(stream.ahead):
+        # If damage made it look like this, a checksum further on tells.
+        stream.skip(_TELLING_BYTES)
+        raise ArchiveError(
+            f"{stream.archive}: is one compressed file, no archive; expected a tar inside. "
+            f"Pack the files as tar.gz or zip."
+        )
+    with naming_damage(stream.archive):
+        return tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:", tarinfo=_Header)
 
-    def chunks(self, member: Member) -> Iterator[bytes]:
-        """A file's content."""
-        with naming_damage(self._path):
-            if self._tar is None:
-                stream = self._closing.enter_context(self._open(self._path))
-                again = tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header)  # noqa: SIM115
-                self._tar = self._closing.enter_context(again)
-            file = self._tar.extractfile(member.handle)
-            while file and (chunk := file.read(CHUNK_BYTES)):
-                yield chunk
 
-    def _require_tar(self, stream: IO[bytes]) -> None:
-        if not is_tar(stream.read(tarfile.BLOCKSIZE)):
-            # If damage made it look like this, a checksum further on tells.
-            stream.read(_TELLING_BYTES)
-            raise ArchiveError(
-                f"{self._path.name}: is one compressed file, no archive; expected a tar inside. "
-                f"Pack the files as tar.gz or zip."
-            )
-        stream.seek(0)
+def _listed(tar: tarfile.TarFile, *, archive: str) -> Iterator[_Listed]:
+    while True:
+        with naming_damage(archive):
+            info = tar.next()
+        if info is None:
+            return
+        # The library keeps every header that it has read, for reading backwards.
+        tar.members.clear()  # type: ignore[attr-defined]
+        yield _Listed(_member(info, archive=archive), info)
 
-    def _member(self, info: tarfile.TarInfo) -> Member:
-        name = plain(_readable(info.name))
-        if info.isdir():
-            return Member(name, Kind.FOLDER)
-        if info.issym():
-            return Member(name, Kind.SYMLINK, target=_readable(info.linkname))
-        if info.islnk():
-            return Member(name, Kind.HARDLINK, target=_readable(info.linkname))
-        if not info.isfile():
-            raise ArchiveError(
-                f"{self._path.name}: {name!r} is a device or pipe; only files, folders and links "
-                f"are unpacked. Nothing was written."
-            )
-        is_executable = bool(info.mode & stat.S_IXUSR)
-        return Member(name, Kind.FILE, info.size, "", is_executable, info)
+
+def _member(info: tarfile.TarInfo, *, archive: str) -> Member:
+    name = reading.plain(_readable(info.name))
+    if info.isdir():
+        return Member(name, Kind.FOLDER)
+    if info.issym():
+        return Member(name, Kind.SYMLINK, target=_readable(info.linkname))
+    if info.islnk():
+        return Member(name, Kind.HARDLINK, target=_readable(info.linkname))
+    if not info.isfile():
+        raise reading.device(archive, name)
+    return Member(name, Kind.FILE, info.size, "", bool(info.mode & stat.S_IXUSR))
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo, stream: _Stream) -> Iterator[bytes]:
+    source: IO[bytes] | _Stream | None = stream
+    if info.issparse():
+        source = tar.extractfile(info)
+    left_bytes = info.size
+    while source and left_bytes:
+        with naming_damage(stream.archive):
+            chunk = source.read(min(left_bytes, CHUNK_BYTES))
+        if not chunk:
+            raise reading.damaged(stream.archive, f"{info.name} lacks its end")
+        left_bytes -= len(chunk)
+        yield chunk
+
+
+def _write(member: Member, content: Iterator[bytes], destination: Destination) -> None:
+    destination.reserve(member.size_bytes)
+    destination.make_folder(member.name.rpartition("/")[0])
+    with destination.create(member) as new_file:
+        for chunk in content:
+            new_file.write(chunk)
+
+
+class _Stream:
+    """What a file holds, decompressed and read forwards only: going back would start anew."""
+
+    def __init__(self, file: IO[bytes], *, archive: str) -> None:
+        """Reads the first block `ahead`."""
+        self.archive = archive
+        self._file = file
+        self._position = 0
+        with naming_damage(archive):
+            self.ahead = file.read(tarfile.BLOCKSIZE)
+
+    def read(self, size_bytes: int) -> bytes:
+        """So many bytes, fewer at the end only."""
+        if size_bytes > _LONGEST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size_bytes} bytes")
+        content, self.ahead = self.ahead[:size_bytes], self.ahead[size_bytes:]
+        if len(content) < size_bytes:
+            content += self._file.read(size_bytes - len(content))
+        self._position += len(content)
+        return content
+
+    def tell(self) -> int:
+        """How much has been read."""
+        return self._position
+
+    def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
+        """Reads up to there."""
+        if whence != io.SEEK_SET or position < self._position:
+            raise tarfile.ReadError(f"a header leads back to byte {position}")
+        self._skip(position - self._position)
+        return self._position
+
+    def skip(self, size_bytes: int) -> None:
+        """Reads and forgets so many bytes, or what there is."""
+        with naming_damage(self.archive):
+            self._skip(size_bytes)
+
+    def _skip(self, size_bytes: int) -> None:
+        while size_bytes > 0 and (content := self.read(min(size_bytes, CHUNK_BYTES))):
+            size_bytes -= len(content)
+
+    def read_to_end(self) -> None:
+        """Compares the compression's last checksum.
+
+        Raises:
+            ArchiveError: it is damaged, or a second archive follows the first.
+        """
+        with naming_damage(self.archive):
+            while content := self.read(CHUNK_BYTES):
+                zeros = len(content) - len(content.lstrip(b"\0"))
+                start = zeros - zeros % tarfile.BLOCKSIZE
+                block = content[start : start + tarfile.BLOCKSIZE]
+                if zeros < len(content) and is_tar(block):
+                    raise ArchiveError(
+                        f"{self.archive}: goes on after its end with another archive, which "
+                        f"would be lost; pack the files as one archive."
+                    )
 
 
 class _Header(tarfile.TarInfo):
@@ -133,9 +207,5 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"no valid header: {error}") from error
 
 
-def _open_plain(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
 def _readable(name: str) -> str:
-    return readable(name, name.encode("utf-8", "surrogateescape"))
+    return reading.readable(name, name.encode("utf-8", "surrogateescape"))
