@@ -8,7 +8,6 @@ import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.archives import reading
 from pipeline.archives.destination import Destination
@@ -16,7 +15,7 @@ from pipeline.archives.member import Kind, Member
 from pipeline.archives.reading import CHUNK_BYTES, naming_damage
 from pipeline.archives.rules import Rules
 from pipeline.archives.threads import Crew
-from pipeline.archives.zipped import PackedFile, Unpacker, is_utf8, raw_name
+from pipeline.archives.zipped import IS_UTF8, PackedFile, Unpacker, raw_name
 from pipeline.errors import ArchiveError
 
 # Locked by a password, in the old way or the new.
@@ -36,14 +35,6 @@ _ENTRY, _LENGTHS = b"PK\x01\x02", struct.Struct("<28x3H12x")
 _AFTER_DIRECTORY = (b"PK\x05\x05", b"PK\x06\x06", b"PK\x05\x06")
 
 
-class _Listed(NamedTuple):
-    """A member as the directory lists it; `end` is where the next one starts."""
-
-    info: zipfile.ZipInfo
-    name: str
-    end: int
-
-
 def unpack(path: Path, rules: Rules, destination: Destination) -> None:
     """Every member is in the destination, if the rules admit them all.
 
@@ -55,15 +46,16 @@ def unpack(path: Path, rules: Rules, destination: Destination) -> None:
     with archive, path.open("rb") as file:
         _require_whole_list(archive, file.fileno(), archive_name=path.name)
         files, links = [], []
-        for listed in _listed(archive, archive_name=path.name):
-            member = _member(archive, listed, archive_name=path.name)
+        for info, end in _listed(archive, archive_name=path.name):
+            member = _member(archive, info, archive_name=path.name)
             if not rules.admit(member):
                 continue
             if member.is_link:
                 rules.admit_link(member)
                 links.append(member)
             elif member.kind is Kind.FILE:
-                files.append(PackedFile(member, listed.info, listed.end))
+                files.append(PackedFile.of(member, info, end))
+        files.reverse()
         destination.require_room(rules.finish())
         destination.make_folders(sorted(rules.folders))
         crew = Crew(destination.workers)
@@ -88,28 +80,35 @@ def _require_whole_list(archive: zipfile.ZipFile, descriptor: int, *, archive_na
         raise reading.damaged(archive_name, "its list of members is incomplete")
 
 
-def _listed(archive: zipfile.ZipFile, *, archive_name: str) -> Iterator[_Listed]:
-    """The members in the order in which they lie, if each has a place of its own.
+def _listed(
+    archive: zipfile.ZipFile, *, archive_name: str
+) -> Iterator[tuple[zipfile.ZipInfo, int]]:
+    """The members and where each ends, from the last to the first, if none overlap.
 
     Many that share one place are how a small archive unpacks to very much.
     """
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-    starts = [info.header_offset for info in infos]
-    for info, end in zip(infos, [*starts[1:], archive.start_dir]):
-        name = _name(info)
-        if info.flag_bits & _IS_ENCRYPTED or info.compress_type == _AES:
-            raise reading.encrypted(archive_name, repr(name))
-        room = end - info.header_offset - _LOCAL_HEADER_BYTES
-        if info.header_offset < 0 or info.compress_size > room:
+    # A hundred thousand of these take more memory than all else; what is done with goes.
+    archive.filelist.clear()
+    archive.NameToInfo.clear()
+    end = archive.start_dir
+    while infos:
+        info = infos.pop()
+        room_bytes = end - info.header_offset - _LOCAL_HEADER_BYTES
+        if info.header_offset < 0 or info.compress_size > room_bytes:
             raise ArchiveError(
-                f"{archive_name}: {name!r} lies in the place of another member (they overlap); "
-                f"damaged, or made to deceive: fetch it again, and from a source that you trust."
+                f"{archive_name}: {_name(info)!r} lies in the place of another member (they "
+                f"overlap); damaged, or made to deceive: fetch it again, and from a source that "
+                f"you trust."
             )
-        yield _Listed(info, name, end)
+        yield info, end
+        end = info.header_offset
 
 
-def _member(archive: zipfile.ZipFile, listed: _Listed, *, archive_name: str) -> Member:
-    info, name = listed.info, reading.plain(listed.name)
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, archive_name: str) -> Member:
+    name = reading.plain(_name(info))
+    if info.flag_bits & _IS_ENCRYPTED or info.compress_type == _AES:
+        raise reading.encrypted(archive_name, repr(name))
     mode = info.external_attr >> 16
     if info.orig_filename.endswith("/"):
         if info.file_size:
@@ -147,6 +146,7 @@ def _batches(files: Sequence[PackedFile]) -> Iterator[list[PackedFile]]:
 
 def _name(info: zipfile.ZipInfo) -> str:
     """The name as the archive has it; `filename` was cut and cleaned by the library."""
-    if is_utf8(info):
-        return info.orig_filename
-    return reading.readable(info.orig_filename, raw_name(info))
+    name = info.orig_filename
+    if info.flag_bits & IS_UTF8 or name.isascii():
+        return name
+    return reading.readable(name, raw_name(name, info.flag_bits))
