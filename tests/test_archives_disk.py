@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.archives import ArchiveLimits, extract
+from pipeline.archives.destination import Destination
+from pipeline.archives.member import Kind, Member
 from pipeline.errors import ArchiveError, DiskFullError
 from pipeline.files import is_temporary
+from pipeline.storage import ignore_bytes
 from tests.archiving import FILES, KINDS, LIMITS, found, packed
 
 ROOMY = ArchiveLimits(bytes=1 << 30, members=10_000, ratio=10_000)
@@ -172,3 +175,17 @@ def test_an_interrupt_ends_the_threads(tmp_path: Path) -> None:
     assert time.monotonic() - began[0] < 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("unpack")]
     assert [child.name for child in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_names_that_the_disk_takes_for_the_same(tmp_path: Path) -> None:
+    """Where two names are one file or one folder, as on a Mac, the second is refused."""
+    destination = Destination(tmp_path, archive="a.zip", on_bytes=ignore_bytes)
+    # What a disk that folds letters answers for the second name of one entry.
+    (tmp_path / "taken").mkdir()
+
+    with pytest.raises(ArchiveError, match="takes for the same"):
+        destination.make_folder("taken/inner")
+    with pytest.raises(ArchiveError, match="takes for the same"):
+        destination.create(Member("taken", Kind.FILE))
+    with pytest.raises(ArchiveError, match="takes for the same"):
+        destination.make_links([Member("taken", Kind.SYMLINK, target="x")])

@@ -102,16 +102,17 @@ def test_refuses_names_that_leave(tmp_path: Path, name: str) -> None:
 
 
 @with_7z
-def test_many_blocks(tmp_path: Path) -> None:
-    """Files appended one by one lie in blocks of their own, and come out the same."""
+def test_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files appended one by one lie in blocks of their own, and come out the same, anywhere."""
     import py7zr
 
     files = {f"{n % 2}/{n}": os.urandom(3000 * n) for n in range(5)}
     for n, (name, content) in enumerate(files.items()):
         with py7zr.SevenZipFile(tmp_path / "a.7z", "a" if n else "w") as archive:
             archive.writestr(content, name)
+    monkeypatch.chdir(tmp_path)
 
-    extract(tmp_path / "a.7z", tmp_path / "out", limits=LIMITS)
+    extract(Path("a.7z"), Path("out"), limits=LIMITS)
 
     assert found(tmp_path / "out") == files
 
@@ -124,3 +125,16 @@ def test_limits_of_7z(tmp_path: Path, key: str) -> None:
     limits = {"bytes": 1 << 30, "members": 50, key: 15}
 
     refuse(path, f"dataset.limits.{key}", ArchiveLimits(ratio=1e6, **limits))
+
+
+@with_7z
+def test_methods_that_the_library_lacks(tmp_path: Path) -> None:
+    """What is whole but packed in an unknown way is not called damaged."""
+    import py7zr
+
+    path = packed(tmp_path / "a.7z", {"a": b"content"})
+    with py7zr.SevenZipFile(path, "a") as archive:
+        archive.writestr(b"more", "b")
+        archive.header.main_streams.unpackinfo.folders[0].coders[0]["method"] = b"\x7f\x01"
+
+    refuse(path, "use zip with deflate")

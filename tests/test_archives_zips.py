@@ -105,6 +105,7 @@ def test_zip64_and_descriptors(tmp_path: Path) -> None:
     assert found(tmp_path / "out") == {"a": b"a" * 5000, "b": b"b"}
 
 
+@pytest.mark.slow
 def test_more_members_than_old_zips_count(tmp_path: Path) -> None:
     """Beyond 65,535 members the directory is in its newer form."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -154,7 +155,7 @@ def test_refuses_a_list_that_swallows_members(tmp_path: Path) -> None:
 
 def test_a_bomb_stops_at_what_it_announced(tmp_path: Path) -> None:
     """A member that inflates to more than its header says is left at once."""
-    path = packed(tmp_path / "a.zip", {"a": bytes(200 << 20)})
+    path = packed(tmp_path / "a.zip", {"a": bytes(50 << 20)})
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         changed(path, signature, offset, struct.pack("<L", 10))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +27,36 @@ def unpack(path: Path, rules: Rules, destination: Destination) -> None:
         DependencyError: the library is missing.
     """
     library = _library(path)
-    errors = (*_SURPRISES, library.exceptions.ArchiveError)
     with path.open("rb") as file, contextlib.ExitStack() as closing:
-        try:
-            with naming_damage(path.name, *errors):
-                # An open file, since with a path it would start a thread for every block.
-                archive = closing.enter_context(library.SevenZipFile(file))
-        except library.exceptions.PasswordRequired as error:
-            raise reading.encrypted(path.name, "the list of names") from error
-        if archive.needs_password():
-            raise reading.encrypted(path.name, "it")
-        with naming_damage(path.name, *errors):
+        with _naming_damage(path.name, library):
+            # An open file, since with a path it would start a thread for every block.
+            archive = closing.enter_context(library.SevenZipFile(file))
+            if archive.needs_password():
+                raise reading.encrypted(path.name, "it")
             members = [_member(listed, archive=path.name) for listed in archive.files]
         members = [member for member in members if rules.admit(member)]
         destination.require_room(rules.finish())
         destination.make_folders(sorted(rules.folders))
-        arriving = _Arriving(members, destination, archive=path.name)
-        closing.enter_context(arriving)
-        with naming_damage(path.name, *errors):
-            archive.extractall(destination.folder, factory=arriving)
+        arriving = closing.enter_context(_Arriving(members, destination, archive=path.name))
+        with _naming_damage(path.name, library):
+            archive.extractall(destination.folder.absolute(), factory=arriving)
     links = arriving.links()
     for link in links:
         rules.admit_link(link)
     destination.make_links(links)
+
+
+@contextlib.contextmanager
+def _naming_damage(archive: str, library: Any) -> Iterator[None]:
+    try:
+        with naming_damage(archive, *_SURPRISES):
+            yield
+    except library.exceptions.PasswordRequired as error:
+        raise reading.encrypted(archive, "the list of names") from error
+    except library.exceptions.UnsupportedCompressionMethodError as error:
+        raise reading.packed_oddly(archive, str(error)) from error
+    except library.exceptions.ArchiveError as error:
+        raise reading.damaged(archive, f"{type(error).__name__}: {error}") from error
 
 
 def _library(path: Path) -> Any:
@@ -85,7 +93,8 @@ class _Arriving:
         """Expects every file and link among the members."""
         wanted = [member for member in members if member.kind is not Kind.FOLDER]
         # The library names each by the place where it would write it.
-        self._wanted = {(destination.folder / m.name).as_posix(): m for m in wanted}
+        folder = destination.folder.absolute()
+        self._wanted = {(folder / member.name).as_posix(): member for member in wanted}
         self._destination = destination
         self._archive = archive
         self._links: list[tuple[Member, _Target]] = []
