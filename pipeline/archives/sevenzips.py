@@ -63,10 +63,11 @@ def _library(path: Path) -> Any:
     try:
         import py7zr
         import py7zr.exceptions
+        from py7zr.io import WriterFactory  # noqa: F401 - what older ones lack
     except ImportError as error:
         raise DependencyError(
-            f"{path.name}: is a 7z archive, and the library for it is missing; pip install py7zr, "
-            f"or pack it as zip or tar.gz."
+            f"{path.name}: is a 7z archive, and the library for it is missing or older than 1.0; "
+            f"pip install 'py7zr>=1.0', or pack it as zip or tar.gz."
         ) from error
     return py7zr
 
@@ -77,7 +78,7 @@ def _member(listed: Any, *, archive: str) -> Member:
         return Member(name, Kind.SYMLINK)
     if listed.is_directory:
         return Member(name, Kind.FOLDER)
-    if not listed.is_file:
+    if listed.is_junction or listed.st_fmt not in (None, 0, stat.S_IFREG):
         raise reading.device(archive, name)
     size_bytes = listed.uncompressed or 0
     if size_bytes and listed.crc32 is None:
