@@ -29,6 +29,10 @@ def extract(
     checksums while it is; owners and special modes are not kept. `on_bytes` is called
     by one thread at a time. None of `workers` means as many as there are cores.
 
+    A kill at any instant leaves nothing under the name. After a cut of power in the half
+    minute that follows, files may be short: waiting until the disk has all would hold up
+    the job for as long as it takes to write what a machine's memory can put off.
+
     Raises:
         ArchiveError: it is no archive, or it is damaged, locked, unsafe or too big.
         DependencyError: it needs a library that is missing.
