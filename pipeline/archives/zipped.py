@@ -21,6 +21,9 @@ _HAS_DESCRIPTOR = 0x8
 IS_UTF8 = 0x800
 _IN_ZIP64 = 0xFFFFFFFF
 
+# Stays in a core's own cache between inflating, the checksum and writing; larger is slower.
+_PIECE_BYTES = 256 << 10
+
 
 def raw_name(listed_name: str, flags: int) -> bytes:
     """The name's bytes in the archive; the library reads what has no mark as code page 437."""
@@ -95,8 +98,9 @@ class Unpacker:
 
     def unpack(self, files: Sequence[PackedFile]) -> None:
         """Files that lie beside each other are on the disk, their checksums compared."""
-        start = files[0].start
-        piece = self._read(start, min(files[-1].end - start, 2 * CHUNK_BYTES))
+        start, size_bytes = files[0].start, files[-1].end - files[0].start
+        # A large file comes piece by piece; the first of them holds its header.
+        piece = self._read(start, size_bytes if size_bytes <= CHUNK_BYTES else _PIECE_BYTES)
         for file in files:
             self._check()
             self._unpack(file, piece)
@@ -143,7 +147,7 @@ class Unpacker:
             yield piece.cut(start, end)
             return
         while start < end:
-            content = self._read(start, min(end - start, CHUNK_BYTES)).content
+            content = self._read(start, min(end - start, _PIECE_BYTES)).content
             yield content
             start += len(content)
 
@@ -153,7 +157,7 @@ class Unpacker:
         try:
             while not inflating.eof:
                 waiting = waiting or next(pieces, b"")
-                chunk = inflating.decompress(waiting, CHUNK_BYTES)
+                chunk = inflating.decompress(waiting, _PIECE_BYTES)
                 if not chunk and not waiting:
                     raise reading.damaged(self._name, f"{file.member.name} lacks its end")
                 waiting = inflating.unconsumed_tail
