@@ -49,6 +49,7 @@ def main(argv: Sequence[str], root: Path) -> int:
     console.bear_any_text()
     log.to_terminal()
     signal.signal(signal.SIGTERM, _terminate)
+    sys.excepthook = ranks.show_masked
     with ranks.Leaving() as leaving:
         leaving.exit_code = _answer(argv, root)
     return leaving.exit_code

@@ -10,22 +10,20 @@ import contextlib
 import json
 import logging
 import shutil
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pipeline import (
-    completion,
     errors,
     log,
     nodework,
     preparation,
     publish,
-    restoring,
     runfolder,
     steps,
     transfer,
@@ -36,7 +34,7 @@ from pipeline.errors import MindRunError
 from pipeline.files import naming_full_disk, write_json
 from pipeline.job import Job
 from pipeline.masking import mask
-from pipeline.stage import Stage, find_all
+from pipeline.stage import AlreadyDone, Stage, find_all
 from pipeline.world import World
 
 logger = logging.getLogger(__name__)
@@ -54,34 +52,44 @@ def follow(job: Job, *, command: str, here: World) -> int:
     """
     context = preparation.prepare(job, command, here=here)
     stages, _ = find_all(job.mode.stages)
-    decided = steps.foresee(stages, context)
-    if completion.is_complete(context, decided) or restoring.is_complete_elsewhere(context):
-        return errors.DONE
     context.own_place = own_place = runfolder.place_of_rank(context.folder, here.rank)
+    hand_over = partial(_hand_over_log, context, own_place)
     with contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(_hand_over_log, context, own_place)
-        at_the_end.push(partial(_tell_what_ended, context))
+        at_the_end.callback(hand_over)
+        at_the_end.enter_context(_telling(context))
         with naming_full_disk(own_place):
             own_place.mkdir(parents=True, exist_ok=True)
             log.to_file(own_place / _log_name(here.rank))
-        at_the_end.enter_context(Watch(lambda: None, lambda: None))
-        _take_all(context, stages)
+        at_the_end.enter_context(Watch(hand_over, lambda: None))
+        with contextlib.suppress(AlreadyDone):
+            _take_all(context, stages)
     return errors.DONE
 
 
-def _tell_what_ended(
-    context: Context,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-) -> None:
-    """The first rank's ending reports it; an interrupt reaches that rank too."""
-    del kind, trace
-    if error is None or isinstance(error, KeyboardInterrupt):
-        return
-    logger.debug("ended", exc_info=error)
-    with contextlib.suppress(OSError):
-        tell(context.folder, f"rank-{context.here.rank}", error)
+@contextlib.contextmanager
+def _telling(context: Context) -> Iterator[None]:
+    """What ends the work is known to the first rank; an interrupt reaches that rank too."""
+    is_well = False
+    try:
+        yield
+        is_well = True
+    except KeyboardInterrupt:
+        is_well = True
+        raise
+    finally:
+        error = sys.exc_info()[1]
+        if error is not None and not is_well:
+            logger.debug("ended", exc_info=error)
+            with contextlib.suppress(OSError):
+                tell(context.folder, f"rank-{context.here.rank}", error)
+
+
+def collect_logs(context: Context) -> None:
+    """What killed ranks of this machine had logged lies with the run."""
+    for place in runfolder.places_of_dead_ranks(context.folder):
+        for written in place.glob("rank-*.log"):
+            _append(written, context.folder / "logs" / written.name)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def tell(folder: Path, who: str, error: BaseException) -> None:
@@ -111,7 +119,8 @@ def failure_of_another(context: Context) -> BaseException | None:
     for path in sorted((context.folder / "errors").glob("*.json")):
         if path.stat().st_mtime >= context.started_s:
             told = json.loads(path.read_text(encoding="utf-8"))
-            return RankError(f"{told['who']}: {told['type']}: {told['message']}")
+            kind = "" if told["type"] == RankError.__name__ else f"{told['type']}: "
+            return RankError(f"{told['who']}: {kind}{told['message']}")
     return None
 
 
@@ -138,13 +147,18 @@ def _hand_over_log(context: Context, own_place: Path) -> None:
     kept = context.folder / "logs" / _log_name(context.here.rank)
     written = own_place / kept.name
     if written.is_file():
-        with contextlib.suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with kept.open("ab") as file:
-                file.write(written.read_bytes())
-            shutil.rmtree(own_place)
+        _append(written, kept)
+        shutil.rmtree(own_place, ignore_errors=True)
     if "export" in context.job.mode.stages:
         _send_log(context, kept)
+
+
+def _append(written: Path, kept: Path) -> None:
+    """A log that cannot be kept is not worth the run."""
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("ab") as file:
+            file.write(written.read_bytes())
 
 
 def _send_log(context: Context, own_log: Path) -> None:

@@ -79,11 +79,17 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         if is_done:
             record.unlink(missing_ok=True)
         else:
-            # Whatever it was: the others must not try in their turn, each as long as this one.
-            error = sys.exc_info()[1]
-            told = mask(str(error)) or type(error).__name__
-            with contextlib.suppress(OSError):
-                write_json(record, {"time_s": time.time(), "error": told})
+            _tell_the_others(record, sys.exc_info()[1])
+
+
+def _tell_the_others(record: Path, error: BaseException | None) -> None:
+    """They must not try in their turn, each as long as this one."""
+    if isinstance(error, KeyboardInterrupt):
+        # Who is asked to end has not failed; another start may well finish the work.
+        return
+    told = mask(str(error)) or type(error).__name__
+    with contextlib.suppress(OSError):
+        write_json(record, {"time_s": time.time(), "error": told})
 
 
 def _warn_before_others_give_up(what: str) -> threading.Timer:

@@ -7,15 +7,28 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from pipeline import errors, following, preparation, runfolder, workers, world
+from pipeline import (
+    completion,
+    console,
+    errors,
+    following,
+    preparation,
+    runfolder,
+    steps,
+    workers,
+    world,
+)
 from pipeline.errors import ConfigError, Mistake
 from pipeline.job import Job
-from pipeline.world import World
+from pipeline.masking import mask
+from pipeline.stage import find_all
+from pipeline.world import ALONE, World
 
 _KEY = "device.workers"
 _PARENT_POLL_S = 0.5
@@ -34,16 +47,32 @@ def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[Worl
     if not world.is_inside(names, variables):
         size = job.device.workers or _cards(job)
         if size > 1:
-            start = [sys.executable, sys.argv[0], *argv]
-            folder = preparation.prepare(job, command).folder
-            runfolder.require_free(folder)
-            tell = partial(following.tell_if_silent, folder, since_s=time.time())
-            return workers.run(start, size=size, environment=variables, tell=tell)
+            return _launch(job, command, size=size, argv=argv, as_first=as_first)
     elif job.device.workers not in (None, here.size):
         problem = f"{job.device.workers}: the launcher has started {here.size} processes already"
         raise ConfigError([Mistake(_KEY, problem, "", f"leave {_KEY} out, or set it to null")])
     _end_with_launcher(variables)
     return as_first(here) if here.is_first else following.follow(job, command=command, here=here)
+
+
+def _launch(
+    job: Job,
+    command: str,
+    *,
+    size: int,
+    argv: Sequence[str],
+    as_first: Callable[[World], int],
+) -> int:
+    """Starts the ranks, unless the run is complete: then one process tells it sooner."""
+    context = preparation.prepare(job, command)
+    with runfolder.owned(context.folder, by_launcher=True):
+        if context.previous and context.previous.status == "complete":
+            stages, _ = find_all(job.mode.stages)
+            if completion.is_complete(context, steps.foresee(stages, context)):
+                return as_first(ALONE)
+        start = [sys.executable, sys.argv[0], *argv]
+        tell = partial(following.tell_if_silent, context.folder, since_s=time.time())
+        return workers.run(start, size=size, environment=os.environ, tell=tell)
 
 
 class Leaving:
@@ -60,15 +89,23 @@ class Leaving:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        traceback: TracebackType | None,
+        trace: TracebackType | None,
     ) -> None:
         """Ends the process where it has joined; an error that nobody foresaw is shown before."""
         cluster = sys.modules.get("pipeline.training.cluster")
         if cluster is None or not cluster.has_begun():
             return
-        if error is not None and kind is not None:
-            sys.excepthook(kind, error, traceback)
+        if kind is not None and error is not None:
+            sys.excepthook(kind, error, trace)
         cluster.leave(errors.FAILED if error is not None else self.exit_code)
+
+
+def show_masked(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """An error that nobody foresaw, as Python shows it, but for credentials."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    console.say(mask(text).rstrip(), to_errors=True)
 
 
 def _end_with_launcher(variables: Mapping[str, str]) -> None:

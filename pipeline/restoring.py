@@ -14,6 +14,7 @@ from pipeline.clock import seconds_since
 from pipeline.console import counted, human_seconds
 from pipeline.context import Context
 from pipeline.errors import IntegrityError, MindRunError, ObjectMissingError
+from pipeline.files import write_atomically
 from pipeline.folders import inside
 from pipeline.manifest import Manifest
 from pipeline.masking import mask
@@ -22,24 +23,15 @@ from pipeline.storage import OnBytes, ignore_bytes
 
 log = logging.getLogger(__name__)
 
-
-def is_complete_elsewhere(context: Context) -> bool:
-    """Whether the run was completed on a machine whose folders are not seen from here.
-
-    Raises:
-        StorageError: the export place cannot be asked.
-    """
-    if context.previous is not None or context.job.run.fresh or not _has_export_place(context):
-        return False
-    place = _place(context)
-    found = _exported(context, place)
-    return found is not None and found.status == "complete" and not publish.missing(place, found)
+# In a run folder that is still coming back.
+_UNFINISHED = ".restoring"
 
 
 def bring_back(context: Context) -> bool:
     """The run folder holds what was exported of this run; whether there was anything."""
+    is_half = (context.folder / _UNFINISHED).is_file()
     is_here = context.previous is not None or runfolder.has_results(context.folder)
-    if is_here or context.job.run.fresh or not _has_export_place(context):
+    if (is_here and not is_half) or context.job.run.fresh or not _has_export_place(context):
         return False
     place = _place(context)
     try:
@@ -56,13 +48,16 @@ def _bring(context: Context, place: Place, found: Manifest) -> bool:
     log.info("%s holds this run as of %s ago (%s); bringing it back", place.url, age, found.status)
     total = float(sum(artifact.size_bytes for artifact in found.artifacts))
     folder = context.folder
+    write_atomically(folder / _UNFINISHED, "")
     with context.progress("restore", total, "B") as advance:
         come = [a for a in found.artifacts if _has_come(place, folder, a.path, advance, a.sha256)]
     for name in publish.growing_at(place):
         _has_come(place, folder, name, ignore_bytes)
     publish.note_sent(place, folder, come)
+    is_whole = len(come) == len(found.artifacts)
     # Last, because from here on the run counts as one that this machine knows.
-    found.write(folder)
+    (found if is_whole else found.replaced(status="interrupted")).write(folder)
+    (folder / _UNFINISHED).unlink()
     log.info("brought back %s", counted(len(come), "file"))
     return True
 
@@ -77,9 +72,13 @@ def _has_come(
             place.storage, name, path, limits=place.limits, sha256=sha256, on_bytes=on_bytes
         )
     except (IntegrityError, ObjectMissingError) as error:
-        log.warning("left out %s: %s", name, mask(str(error)))
+        log.warning("%s/%s did not come back as it was (%s)", place.url, name, _kind(error))
         return False
     return True
+
+
+def _kind(error: MindRunError) -> str:
+    return "it is gone" if isinstance(error, ObjectMissingError) else "its bytes differ"
 
 
 def _exported(context: Context, place: Place) -> Manifest | None:

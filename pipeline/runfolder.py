@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -21,18 +22,20 @@ _OWNER_WAIT_S = 0.05
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def owned(folder: Path, *, by_launcher: bool = False) -> Iterator[None]:
     """This process alone works on the run; a killed owner's claim ends with it.
 
-    The lock lies beside the folder, because a run that starts anew renames the folder.
+    The lock lies beside the folder, because a run that starts anew renames the folder. A launcher
+    has a claim of its own, so that the first of its ranks can have the other.
 
     Raises:
         RunBusyError: another process works on it; its pid is named.
     """
     with naming_full_disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_beside(folder, "lock"))
-    owner_path = _beside(folder, "owner")
+    kind = "launcher." if by_launcher else ""
+    lock = FileLock(_beside(folder, f"{kind}lock"))
+    owner_path = _beside(folder, f"{kind}owner")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -48,20 +51,16 @@ def owned(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def require_free(folder: Path) -> None:
-    """Nobody works on the run at this moment; writes nothing where there is no run yet.
-
-    Raises:
-        RunBusyError: another process works on it; its pid is named.
-    """
-    if folder.parent.is_dir():
-        with owned(folder):
-            pass
-
-
 def place_of_rank(folder: Path, rank: int) -> Path:
     """Where a rank after the first writes: beside the folder, which is the first rank's to move."""
-    return _beside(folder, f"rank-{rank}")
+    return _beside(folder, f"rank-{rank}-{socket.gethostname()}-{os.getpid()}")
+
+
+def places_of_dead_ranks(folder: Path) -> list[Path]:
+    """Where ranks of this machine have written that could not hand it over."""
+    start, here = _beside(folder, "rank").name, socket.gethostname()
+    found = folder.parent.glob(f"{glob.escape(start)}-*-{glob.escape(here)}-*")
+    return sorted(place for place in found if not _is_alive(place.name.rpartition("-")[2]))
 
 
 def has_results(folder: Path) -> bool:
@@ -88,6 +87,16 @@ def put_aside(folder: Path) -> list[Path]:
 
 def _beside(folder: Path, kind: str) -> Path:
     return folder.parent / f".{folder.name}.{kind}"
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _owner(path: Path) -> str:

@@ -16,6 +16,7 @@ from pipeline import (
     completion,
     errors,
     following,
+    gathering,
     log,
     nodework,
     opening,
@@ -62,6 +63,7 @@ def run(
             context = preparation.prepare(job, command, here=here)
         decided = steps.foresee(stages, context)
         if context.previous and completion.is_complete(context, decided):
+            gathering.dismiss(context, stages)
             return Outcome(errors.DONE, context.folder, context.previous, was_done=True)
         before_work(context, decided)
         at_work = _Run(context, stages, config)
@@ -91,6 +93,7 @@ class _Run:
             self._start_anew(self.context.reason_to_start_anew)
         else:
             opening.open_folder(self.context, self.config)
+        following.collect_logs(self.context)
         error = self._ending_of(self._take_all)
         if error is not None:
             if self.watch is not None and not self.watch.unwinding():
@@ -202,6 +205,7 @@ class _Run:
         if is_interrupted:
             logger.info("interrupted; exporting what there is (once more: end at once)")
         self.stage, self.stage_started = export, time.monotonic()
+        following.collect_logs(self.context)
         self.context.facts.clear()
         self.context.products.pop("published", None)
         self.context.products.update(export.run(self.context, self.context.products))

@@ -17,6 +17,10 @@ from pipeline.spelling import nearest_or_all
 State = Literal["todo", "done", "changed"]
 
 
+class AlreadyDone(Exception):  # noqa: N818  no error
+    """The first rank has told this one that the run needs no more work."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What a stage says beforehand: what it would do, or why it need not.

@@ -47,7 +47,9 @@ def decide(stages: Sequence[Stage], context: Context) -> list[Step]:
                 ahead.products.pop(product, None)
     steps: list[Step] = []
     for stage, outlook in reversed(list(zip(stages, outlooks))):
-        steps.insert(0, Step(stage, outlook, _works(stage, outlook, steps)))
+        # What all ranks do together none may skip: the others cannot know, and would wait.
+        is_shared = stage.runs_on == "every" and context.here.has_company
+        steps.insert(0, Step(stage, outlook, is_shared or _works(stage, outlook, steps)))
     return steps
 
 

@@ -48,6 +48,11 @@ class Member:
         return bool(self.process.poll())
 
     @property
+    def could_not_tell(self) -> bool:
+        """Whether it was killed."""
+        return (self.process.poll() or 0) < 0
+
+    @property
     def end(self) -> str:
         """How it ended, in words."""
         code = self.process.poll() or 0
@@ -173,13 +178,15 @@ def _watch(crew: Crew, tell: Callable[[str, str], object]) -> int:
         failed = next((member for member in crew.everyone if member.has_failed), None)
         if failed and culprit is None and not crew.signalled:
             culprit, told_s = failed, time.monotonic()
-            if failed is not crew.ranks[0]:
+            if failed.could_not_tell or failed is not crew.ranks[0]:
                 tell(failed.name, failed.end)
         # The others may find the failure by themselves, and then know more of it to record.
         if culprit and not is_asked and time.monotonic() - told_s > SELF_END_S:
             is_asked = True
             crew.terminate()
-        if (culprit or crew.signalled) and not deadline_s:
+        # The first ends last; whoever stays then waits for nobody.
+        is_over = not crew.ranks[0].is_at_work
+        if (culprit or crew.signalled or is_over) and not deadline_s:
             deadline_s = time.monotonic() + SELF_END_S + GRACE_S
         if deadline_s and time.monotonic() > deadline_s:
             break

@@ -39,6 +39,7 @@ FLOORS = (
         "surroundings",
     ),
     ("stages",),
+    ("gathering",),
     ("context", "inputs", "pretrained", "places", "runfolder"),
     ("publish", "report"),
     ("manifest", "receipts", "stage"),

@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import nodework, preparation, runfolder, world
+from pipeline import following, nodework, preparation, runfolder, world
 from pipeline.context import Context
 from pipeline.errors import ConfigError, RunBusyError, StalledError, StorageError
 from pipeline.nodework import NodeWorkError
+from pipeline.outcome import Terminated
 from pipeline.stage import Outlook, Stage, stage
 from pipeline.world import World
 from tests.running import make_job
@@ -364,7 +365,7 @@ ODD_LOADER = """
 
     def load(folders, split, **ignored):
         if os.environ["RANK_ID"] == "1":
-            raise OddError("the second rank sees no data")
+            raise OddError("the second rank sees no data: https://h/a?Signature=word-for-tests")
         time.sleep(120)
 """
 
@@ -408,14 +409,42 @@ def test_ranks_start_anew_together(tmp_path: Path) -> None:
 
 
 def test_a_run_at_work_is_not_started_twice(tmp_path: Path) -> None:
-    """The second start names the owner before any rank of its own touches the run."""
-    job = preparation.prepare(make_job(tmp_path), "python run.py")
-    with runfolder.owned(job.folder), pytest.raises(RunBusyError, match=str(os.getpid())):
-        runfolder.require_free(job.folder)
+    """A second launcher names the first before any rank of its own touches the run."""
+    folder = tmp_path / "run"
+    with contextlib.ExitStack() as claims:
+        claims.enter_context(runfolder.owned(folder, by_launcher=True))
+        claims.enter_context(runfolder.owned(folder))
+        with pytest.raises(RunBusyError, match=str(os.getpid())):
+            claims.enter_context(runfolder.owned(folder, by_launcher=True))
 
-    runfolder.require_free(job.folder)
-    runfolder.require_free(tmp_path / "nothing" / "here")
-    assert not (tmp_path / "nothing").exists()
+
+def test_the_log_of_a_killed_rank_is_collected(tmp_path: Path) -> None:
+    """What ranks that are alive write, or those of another machine, is left where it is."""
+    context = preparation.prepare(make_job(tmp_path), "python run.py")
+    mine = runfolder.place_of_rank(context.folder, 1)
+    killed = mine.with_name(mine.name.replace(str(os.getpid()), "4194999"))
+    elsewhere = mine.with_name(mine.name.replace(socket.gethostname(), "elsewhere"))
+    for place in (mine, killed, elsewhere):
+        place.mkdir(parents=True)
+        (place / "rank-1.log").write_text(f"{place.name}\n")
+
+    following.collect_logs(context)
+
+    assert (context.folder / "logs" / "rank-1.log").read_text() == f"{killed.name}\n"
+    assert (mine.exists(), killed.exists(), elsewhere.exists()) == (True, False, True)
+
+
+def test_what_is_asked_to_end_is_no_failure_of_the_machine(tmp_path: Path) -> None:
+    """Other starts that need the same data do the work in their turn."""
+
+    def end(_: Context) -> None:
+        raise Terminated
+
+    early = context_in(tmp_path)
+    with pytest.raises(Terminated):
+        nodework.share(context_in(tmp_path), stage_of(end))
+
+    assert nodework.share(early, stage_of(lambda _: "made")) == {"thing": "made"}
 
 
 @pytest.mark.mindspore
@@ -501,10 +530,14 @@ def test_two_machines_train_together(tmp_path: Path) -> None:
     assert manifest_in(tmp_path / "bucket")["status"] == "complete"
     assert list((tmp_path / "bucket").glob("*/logs/rank-1.log"))
     assert not list((tmp_path / "two" / "output_dir").glob("*/manifest.json"))
-    # Once more, without anybody to join: both learn that all is done, each in its own way.
+    # Once more: the first knows that all is done, and tells the other.
+    scheduler = launch("one", MS_ROLE="MS_SCHED", RANK_ID="0")
     again = launch_ranks()
     said = [rank.communicate(timeout=60)[0] for rank in again]
+    scheduler.terminate()
+    scheduler.communicate(timeout=60)
     assert [rank.returncode for rank in again] == [0, 0], said
+    assert "already done" in said[0]
 
 
 @pytest.mark.mindspore

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import following, log, preparation, restoring
+from pipeline import log
 from pipeline.job import Job
 from pipeline.runner import Outcome
-from pipeline.world import World
-from tests.running import COMMAND, DIGEST, files_below, go, make_job
+from tests.running import DIGEST, files_below, go, make_job
 
 STAGES = ("fetch", "extract", "tests.running.make", "export")
 BROKEN = ("fetch", "extract", "tests.running.make", "tests.running.boom", "export")
@@ -125,15 +124,16 @@ def test_a_place_that_cannot_be_asked_does_not_stop_the_job(tmp_path: Path) -> N
     assert (ended.folder / "result.txt").read_text() == "abc"
 
 
-def test_ranks_elsewhere_learn_that_the_run_is_complete(job: Job, tmp_path: Path) -> None:
-    """On a machine that does not see the run folder the exported record tells."""
-    gone(go(job))
-    elsewhere = job.model_copy(
-        update={"cluster": job.cluster.model_copy(update={"output_dir": (str(tmp_path / "own"),)})}
-    )
-    context = preparation.prepare(elsewhere, COMMAND, here=World(1, 2))
+def test_what_was_interrupted_while_coming_back_comes_back(job: Job) -> None:
+    """Half of the files without the record are no run; the next start brings the rest."""
+    first = go(job)
+    gone(first)
+    first.folder.mkdir()
+    (first.folder / ".restoring").write_text("")
+    (first.folder / "count.txt").write_text("half")
 
-    assert restoring.is_complete_elsewhere(context)
-    assert following.follow(elsewhere, command=COMMAND, here=World(1, 2)) == 0
-    (tmp_path / "exports" / job.run_id / "result.txt").unlink()
-    assert not restoring.is_complete_elsewhere(context)
+    again = go(job)
+
+    assert again.was_done
+    assert (again.folder / "count.txt").read_text() == "made\n"
+    assert not (again.folder / ".restoring").exists()

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import component
+from pipeline import component, gathering
 from pipeline.context import Context
 from pipeline.data import Arrays
 from pipeline.errors import DatasetError
 from pipeline.pretrained import Checkpoint
-from pipeline.stage import Outlook, stage
+from pipeline.stage import AlreadyDone, Outlook, stage
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session
@@ -56,20 +56,11 @@ def build(
 
 
 def _build(context: Context, folders: tuple[Path, ...]) -> Session:
-    from pipeline.training import device, session
+    from pipeline.training import session
 
     job = context.job
-    device.prepare(
-        job.device.target,
-        precision=job.device.precision,
-        seed=job.seed,
-        scratch=context.scratch,
-        device_id=context.here.device,
-    )
-    if context.here.has_company:
-        from pipeline.training import cluster
-
-        cluster.join(context.here.rank, context.here.size)
+    if not gathering.has_work(context):
+        raise AlreadyDone
     # A mode that has epochs trains; the others need no training set.
     trains = job.mode.epochs is not None
     return session.build(

@@ -69,6 +69,18 @@ def join(rank: int, size: int, *, timeout_s: int = 1800) -> None:
     log.info("joined %d ranks as rank %d in %.1f s", size, rank, time.perf_counter() - started)
 
 
+def meet(rank: int, size: int, *, has_work: bool) -> bool:
+    """Joins the ranks; whether the first one `has_work`, which it alone can tell.
+
+    Raises:
+        DeviceError: a rank or the scheduler is missing, or MindSpore counts the ranks otherwise.
+    """
+    from pipeline.training import collective
+
+    join(rank, size)
+    return bool(collective.broadcast_numbers([int(has_work)])[0])
+
+
 def has_begun() -> bool:
     """Whether this process has joined others, or has tried: it then must `leave`."""
     return _has_begun.is_set()
