@@ -1,53 +1,172 @@
-"""Timing whole processes in turn, so that a machine that drifts does not favour either."""
+"""Running whole processes in turn, so that a machine that drifts does not favour any of them."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import resource
+import shutil
 import statistics
 import subprocess
+import sys
+import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Optional
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+ROOT = Path(__file__).resolve().parent.parent
+
+# A process that takes longer hangs; nothing that is measured here takes a tenth of it.
+LONGEST_S = 900.0
+
+_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+class MeasuringError(RuntimeError):
+    """A process that was to be measured failed, or left something else than it was to."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one process took, from its start to its end, with all the children it waited for.
+
+    `told_s` are the seconds that it says its work took, without its start; None: it says nothing.
+    `peak_bytes` is the largest memory of one process, and never less than what this one had.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    told_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A command to measure; `{target}` in it stands for an empty folder that is new each time.
+
+    `check` looks whether the work was done; `told_s`, where given, finds in the folder how
+    long the work alone took.
+    """
+
+    name: str
+    command: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[Path], None] = lambda _: None
+    told_s: Optional[Callable[[Path], float]] = None
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of each round, one entry per round."""
+    """What each round took, one entry per round."""
 
-    seconds: tuple[float, ...]
+    rounds: tuple[Usage, ...]
 
-    @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.seconds)
+    def of(self, quantity: Callable[[Usage], float]) -> tuple[float, ...]:
+        """One quantity of each round."""
+        return tuple(quantity(usage) for usage in self.rounds)
 
 
-def in_turn(
-    commands: Mapping[str, Sequence[str]], *, rounds: int, folder: Path
-) -> dict[str, Timing]:
-    """Runs each command once to warm up, then all in turn, `rounds` times."""
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+def wall_s(usage: Usage) -> float:
+    """The whole process's seconds."""
+    return usage.wall_s
+
+
+def cpu_s(usage: Usage) -> float:
+    """The process's seconds on all cores, in the kernel too."""
+    return usage.cpu_s
+
+
+def work_s(usage: Usage) -> float:
+    """The seconds of the work alone where the process tells them, else of the whole process."""
+    return usage.wall_s if usage.told_s is None else usage.told_s
+
+
+def own_peak_bytes() -> int:
+    """The largest memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT_BYTES
+
+
+def ratio(mine: Sequence[float], other: Sequence[float]) -> float:
+    """The median of the ratios round by round."""
+    return statistics.median(a / b for a, b in zip(mine, other))
+
+
+def run(
+    command: Sequence[str], *, folder: Path, variables: Mapping[str, str] | None = None
+) -> Usage:
+    """What the command took.
+
+    Raises:
+        MeasuringError: it failed or hung; the text holds the end of what it printed.
+    """
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment.update(variables or {})
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        with _ended(process):
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read()
+    if process.returncode:
+        raise MeasuringError(f"{' '.join(command)} gave {process.returncode}: {printed[-2000:]}")
+    cpu = used.ru_utime + used.ru_stime
+    return Usage(seconds, cpu, used.ru_maxrss * _RSS_UNIT_BYTES, _told_s(printed))
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The process is gone afterwards, also on Ctrl-C, and at the latest after LONGEST_S."""
+    timer = threading.Timer(LONGEST_S, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+
+
+def _told_s(printed: str) -> float | None:
+    """The seconds in a last line such as {"seconds": 0.5}."""
+    last = printed.rstrip().rpartition("\n")[2]
+    if not last.startswith('{"seconds": '):
+        return None
+    return float(json.loads(last)["seconds"])
+
+
+def in_turn(contestants: Sequence[Contestant], *, rounds: int, folder: Path) -> dict[str, Timing]:
+    """Runs each once to warm up, then all in turn, `rounds` times, each into an empty folder.
+
+    What each leaves is checked every time and removed, outside the time that counts.
+    """
+    found: dict[str, list[Usage]] = {contestant.name: [] for contestant in contestants}
     for number in range(rounds + 1):
-        for name, command in commands.items():
-            started = time.perf_counter()
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        for contestant in contestants:
+            usage = _once(contestant, folder / "target")
             if number:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: Timing(tuple(found)) for name, found in seconds.items()}
+                found[contestant.name].append(usage)
+    return {name: Timing(tuple(usages)) for name, usages in found.items()}
 
 
-def show(title: str, timings: Mapping[str, Timing], *, against: str) -> None:
-    """A table with medians, spread, and the median of the pairwise ratios."""
-    table = Table(
-        "what", "median s", "from", "to", f"ratio to {against}", title=title, box=box.SIMPLE
-    )
-    for name, timing in timings.items():
-        pairs = zip(timing.seconds, timings[against].seconds)
-        ratio = statistics.median(mine / other for mine, other in pairs)
-        low, high = min(timing.seconds), max(timing.seconds)
-        table.add_row(name, f"{timing.median:.3f}", f"{low:.3f}", f"{high:.3f}", f"{ratio:.2f}")
-    Console(width=100).print(table)
+def _once(contestant: Contestant, target: Path) -> Usage:
+    target.mkdir()
+    try:
+        command = [word.replace("{target}", str(target)) for word in contestant.command]
+        usage = run(command, folder=target, variables=contestant.variables)
+        contestant.check(target)
+        return replace(usage, told_s=contestant.told_s(target)) if contestant.told_s else usage
+    finally:
+        shutil.rmtree(target)

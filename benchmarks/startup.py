@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
 
-from benchmarks.measure import in_turn, show
-
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.measure import ROOT, Contestant, in_turn, run
+from benchmarks.results import Result, row
+from benchmarks.setting import Setting
 
 # What any Hydra program costs that only composes this configuration and prints it.
 _BARE = (
@@ -18,36 +16,45 @@ _BARE = (
     "def main(config): print(config.mode.name)\n"
     "main()\n"
 )
+_BARE_NAME = "bare Hydra program"
 
 
-def main(rounds: int) -> None:
-    """Measures and prints."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        run = [
-            sys.executable,
-            str(ROOT / "run.py"),
-            f"cluster.data_dir={folder}/data",
-            f"cluster.output_dir={folder}/outputs",
-            f"cluster.export_url={folder}/exports",
-            "mode.epochs=1",
-        ]
-        subprocess.run(run, check=True, capture_output=True)
-        wrong = (
-            "import subprocess, sys; "
-            f"sys.exit(subprocess.run({[*run, 'mode.epochs=x']!r}).returncode != 2)"
-        )
-        commands = {
-            "bare Hydra program": [
-                sys.executable,
-                "-c",
-                _BARE,
-                "hydra.run.dir=.",
-                "hydra.output_subdir=null",
-            ],
-            "plan": [*run, "plan"],
-            "second run": run,
-            "wrong job (two processes)": [sys.executable, "-c", wrong],
-        }
-        timings = in_turn(commands, rounds=rounds, folder=folder)
-        show("start-up, whole processes", timings, against="bare Hydra program")
+def measure(setting: Setting) -> Iterator[Result]:
+    """Whole processes, from the command to its end."""
+    folder = setting.scratch / "startup"
+    folder.mkdir()
+    job = [
+        sys.executable,
+        str(ROOT / "run.py"),
+        f"cluster.data_dir={folder}/data",
+        f"cluster.output_dir={folder}/outputs",
+        f"cluster.export_url={folder}/exports",
+        "mode.epochs=1",
+    ]
+    run(job, folder=folder)
+    wrong = (
+        "import subprocess, sys; "
+        f"sys.exit(subprocess.run({[*job, 'mode.epochs=x']!r}).returncode != 2)"
+    )
+    bare = [sys.executable, "-c", _BARE, "hydra.run.dir=.", "hydra.output_subdir=null"]
+    contestants = [
+        Contestant(_BARE_NAME, bare),
+        Contestant("plan", [*job, "plan"]),
+        Contestant("second run", job),
+        Contestant("wrong job (two processes)", [sys.executable, "-c", wrong]),
+    ]
+    found = in_turn(contestants, rounds=setting.rounds, folder=setting.scratch)
+    yield Result(
+        name="startup",
+        title="Start-up, whole processes",
+        explanation=(
+            "The bare program composes the same configuration with `hydra.main` and prints one "
+            "word of it. *Second run* is that of a training which is done already; the wrong job "
+            "is started by a Python of its own, which looks at the exit code."
+        ),
+        rows=tuple(
+            row(name, timing, other=found[_BARE_NAME], is_ours=name != _BARE_NAME)
+            for name, timing in found.items()
+        ),
+        against=_BARE_NAME,
+    )
