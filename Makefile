@@ -33,7 +33,7 @@ check: .venv/.dev  ## lint, format, types, architecture
 	.venv/bin/python -m mypy
 	.venv/bin/python -m pytest -q tests/test_architecture.py
 
-bench: .venv/.dev  ## measure each claim of speed
+bench: .venv/.bench  ## measure each claim of speed beside other tools
 	.venv/bin/python -m benchmarks $(ARGS)
 
 lock: .venv/.made  ## choose the versions in constraints.txt anew, for every Python and platform
@@ -61,3 +61,7 @@ clean:  ## remove .venv and caches; data, outputs and exports stay
 .venv/.dev: pyproject.toml constraints.txt | .venv/.made
 	$(INSTALL) --editable ".[obs,fast,dev]"
 	@touch .venv/.runtime .venv/.dev
+
+.venv/.bench: pyproject.toml constraints.txt | .venv/.made
+	$(INSTALL) --editable ".[obs,fast,dev,bench]"
+	@touch .venv/.runtime .venv/.dev .venv/.bench
