@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,8 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
 def main(words: Sequence[str]) -> int:
     """Measures, prints, and writes the page where one is asked for; returns the exit code."""
     options = read_options(words)
+    # Whoever ends this ends its children and removes its folders.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     pinned, others = setting.pin()
     console = Console(width=120)
     results: list[Result] = []

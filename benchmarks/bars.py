@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from benchmarks.results import Result
+from benchmarks.results import Result, Row
 
 _TEXT, _OURS, _OTHERS = "#6e7781", "#2f81f7", "#8c959f"
 _WIDTH, _LABEL_WIDTH, _VALUE_WIDTH = 860, 300, 90
@@ -32,15 +32,17 @@ def draw(results: Sequence[Result]) -> str:
 
 
 def _group(result: Result, top: int) -> list[str]:
-    longest_s = max(row.median_s for row in result.rows) or 1.0
+    lengths = [_length(row, result) for row in result.rows]
+    longest = max(lengths) or 1.0
     room = _WIDTH - _LABEL_WIDTH - _VALUE_WIDTH
     parts = [
         f'<text x="0" y="{top + 18}" fill="{_TEXT}" font-weight="bold">'
-        f"{escape(result.title)}, seconds</text>"
+        f"{escape(result.title)}</text>"
     ]
-    for number, row in enumerate(result.rows):
+    unit = "MB" if result.is_about_memory else "s"
+    for number, (row, length) in enumerate(zip(result.rows, lengths)):
         y = top + _HEAD_HEIGHT + number * _BAR_STEP
-        width = max(1.0, row.median_s / longest_s * room)
+        width = max(1.0, length / longest * room)
         colour = _OURS if row.is_ours else _OTHERS
         parts += [
             f'<text x="{_LABEL_WIDTH - 8}" y="{y + 13}" fill="{_TEXT}" text-anchor="end">'
@@ -48,6 +50,10 @@ def _group(result: Result, top: int) -> list[str]:
             f'<rect x="{_LABEL_WIDTH}" y="{y}" width="{width:.1f}" height="{_BAR_HEIGHT}" '
             f'rx="2" fill="{colour}"/>',
             f'<text x="{_LABEL_WIDTH + width + 6:.1f}" y="{y + 13}" fill="{_TEXT}">'
-            f"{row.median_s:.3g}</text>",
+            f"{length:.3g} {unit}</text>",
         ]
     return parts
+
+
+def _length(row: Row, result: Result) -> float:
+    return (row.peak_bytes or 0) / 1e6 if result.is_about_memory else row.median_s

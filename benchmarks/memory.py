@@ -37,6 +37,7 @@ def measure(setting: Setting) -> Iterator[Result]:
     peaks = {name: max(u.peak_bytes for u in timing.rounds) for name, timing in found.items()}
     yield Result(
         name="memory",
+        is_about_memory=True,
         title="Memory at its peak",
         explanation=(
             "The largest resident size that the operating system ever saw of a process of its own "

@@ -59,7 +59,10 @@ class Goal:
 
 @dataclass(frozen=True)
 class Result:
-    """One table: what was compared and how, what was found, what was left out and why."""
+    """One table: what was compared and how, what was found, what was left out and why.
+
+    Its picture shows seconds, or memory where it `is_about_memory`.
+    """
 
     name: str
     title: str
@@ -68,6 +71,7 @@ class Result:
     against: str = ""
     goals: tuple[Goal, ...] = ()
     notes: tuple[str, ...] = ()
+    is_about_memory: bool = False
 
 
 def row(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -104,7 +108,20 @@ def test_picture_has_a_bar_for_each_row(result: Result) -> None:
     assert len(widths) == 6
     assert widths[0] / widths[1] == pytest.approx(0.25, abs=0.01)
     assert texts.count("ours, alone") == 2
-    assert "A race of <two> & more, seconds" in texts
+    assert texts.count("0.5 s") == 2
+    assert "A race of <two> & more" in texts
+
+
+def test_picture_of_memory_shows_memory() -> None:
+    """Where memory is what counts, the bars are as long as the memory is large."""
+    rows = (Row("a", (9.0,), peak_bytes=50_000_000), Row("b", (1.0,), peak_bytes=100_000_000))
+    found = Result("memory", "Memory", "How much.", rows, is_about_memory=True)
+
+    tree = ElementTree.fromstring(bars.draw([found]))
+
+    widths = [float(bar.attrib["width"]) for bar in tree.iter(f"{SVG}rect")]
+    assert widths[0] / widths[1] == pytest.approx(0.5, abs=0.01)
+    assert "100 MB" in [text.text for text in tree.iter(f"{SVG}text")]
 
 
 def test_page_holds_what_was_found(result: Result, tmp_path: Path) -> None:
@@ -271,6 +288,25 @@ def test_shares_of_faults_are_those_announced() -> None:
         serve({"REQUEST_METHOD": "HEAD"}, lambda status, _: statuses.append(status))
 
     assert len(statuses) / 2000 == pytest.approx(answers.BUSY_SHARE, abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_nothing(tmp_path: Path, signalled: int) -> None:
+    """Ctrl-C in the middle of a measurement ends its children and removes its folders."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "benchmarks", "growth", "--rounds", "500"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as process:
+        deadline_s = time.monotonic() + 30
+        while not list(tmp_path.glob("*/data/*/*")) and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        os.kill(process.pid, signalled)
+        exit_code = process.wait(timeout=30)
+
+    assert exit_code == 130
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 def test_every_quantity_has_its_own_number() -> None:
