@@ -50,6 +50,7 @@ def main(words: Sequence[str]) -> int:
     pinned, others = setting.pin()
     console = Console(width=120)
     results: list[Result] = []
+    left_out: list[str] = []
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=setting.scratch_root()) as name:
         chosen = setting.prepare(Path(name), options.rounds, options.data, others)
         told = machine.describe(chosen.scratch, pinned)
@@ -58,16 +59,15 @@ def main(words: Sequence[str]) -> int:
                 for result in ALL[benchmark](chosen):
                     show.show(result, console)
                     results.append(result)
-            except MissingError as error:
-                console.print(f"{benchmark}: left out: {error}", markup=False)
-            except MeasuringError as error:
+            except (MissingError, MeasuringError) as error:
                 console.print(f"{benchmark}: {error}", markup=False)
-                return 1
+                last_line = str(error).rstrip().rpartition("\n")[2]
+                left_out.append(f"{benchmark}: {last_line}")
             except KeyboardInterrupt:
                 return 130
     if options.page:
-        page.write(options.page, results, told, rounds=options.rounds)
-    return 0
+        page.write(options.page, results, {**told, "rounds": str(options.rounds)}, left_out)
+    return 1 if left_out else 0
 
 
 def read_options(words: Sequence[str]) -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """What is measured in a process of its own: python -m benchmarks.child NAME ARGUMENT...
 
-Each prints the seconds of its work alone as its last line.
+Each prints the seconds of its work alone, and its own largest memory, as its last line.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measure import own_peak_bytes
 
 THREADS = 16
 
@@ -185,7 +187,17 @@ def main(name: str, *arguments: str) -> None:
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    sys.stdout.write("\n" + json.dumps({"seconds": seconds}) + "\n")
+    told = {"seconds": seconds, "peak_bytes": _peak_bytes()}
+    sys.stdout.write("\n" + json.dumps(told) + "\n")
+
+
+def _peak_bytes() -> int:
+    """Of this process alone: what the system tells others counts that of its parent too."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return own_peak_bytes()
+    lines = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
+    return int(lines["VmHWM"].split()[0]) * 1024
 
 
 if __name__ == "__main__":

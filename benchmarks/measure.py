@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,12 +35,13 @@ class Usage:
     """What one process took, from its start to its end, with all the children it waited for.
 
     `told_s` are the seconds that it says its work took, without its start; None: it says nothing.
-    `peak_bytes` is the largest memory of one process, and never less than what this one had.
+    `peak_bytes` is the largest memory that it ever had; None: less than this process, which
+    started it, and then the system does not tell.
     """
 
     wall_s: float
     cpu_s: float
-    peak_bytes: int
+    peak_bytes: Optional[int] = None
     told_s: float | None = None
 
 
@@ -68,6 +69,12 @@ class Timing:
     def of(self, quantity: Callable[[Usage], float]) -> tuple[float, ...]:
         """One quantity of each round."""
         return tuple(quantity(usage) for usage in self.rounds)
+
+    @property
+    def peak_bytes(self) -> Optional[int]:
+        """The largest memory of all rounds; None where it is not known of each."""
+        peaks = [usage.peak_bytes for usage in self.rounds if usage.peak_bytes is not None]
+        return max(peaks) if len(peaks) == len(self.rounds) else None
 
 
 def wall_s(usage: Usage) -> float:
@@ -121,7 +128,10 @@ def run(
     if process.returncode:
         raise MeasuringError(f"{' '.join(command)} gave {process.returncode}: {printed[-2000:]}")
     cpu = used.ru_utime + used.ru_stime
-    return Usage(seconds, cpu, used.ru_maxrss * _RSS_UNIT_BYTES, _told_s(printed))
+    told = _told(printed)
+    seen_bytes = used.ru_maxrss * _RSS_UNIT_BYTES
+    peak_bytes = told.get("peak_bytes", seen_bytes if seen_bytes > own_peak_bytes() else None)
+    return Usage(seconds, cpu, peak_bytes, told.get("seconds"))
 
 
 @contextlib.contextmanager
@@ -139,12 +149,10 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
             process.wait()
 
 
-def _told_s(printed: str) -> float | None:
-    """The seconds in a last line such as {"seconds": 0.5}."""
+def _told(printed: str) -> dict[str, Any]:
+    """What a last line such as {"seconds": 0.5} says."""
     last = printed.rstrip().rpartition("\n")[2]
-    if not last.startswith('{"seconds": '):
-        return None
-    return float(json.loads(last)["seconds"])
+    return dict(json.loads(last)) if last.startswith('{"seconds": ') else {}
 
 
 def in_turn(contestants: Sequence[Contestant], *, rounds: int, folder: Path) -> dict[str, Timing]:

@@ -34,13 +34,13 @@ def measure(setting: Setting) -> Iterator[Result]:
         ]
         rounds = min(setting.rounds, _MOST_ROUNDS)
         found = in_turn(contestants, rounds=rounds, folder=setting.scratch)
-    peaks = {name: max(u.peak_bytes for u in timing.rounds) for name, timing in found.items()}
+    peaks = {name: timing.peak_bytes or 0 for name, timing in found.items()}
     yield Result(
         name="memory",
         is_about_memory=True,
         title="Memory at its peak",
         explanation=(
-            "The largest resident size that the operating system ever saw of a process of its own "
+            "The largest resident size, as the operating system counts it, of a process of its own "
             "which does this and nothing else, Python and its libraries included."
         ),
         rows=tuple(

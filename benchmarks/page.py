@@ -37,17 +37,23 @@ others do not.
 """
 
 
-def write(path: Path, results: Sequence[Result], told: Mapping[str, str], *, rounds: int) -> None:
-    """The page lies at `path`, and its pictures beside it."""
-    blocks = [HEAD.format(rounds=rounds)]
+def write(
+    path: Path, results: Sequence[Result], told: Mapping[str, str], left_out: Sequence[str] = ()
+) -> None:
+    """The page lies at `path`, and its pictures beside it; `told` describes machine and run."""
+    blocks = [HEAD.format(rounds=told["rounds"])]
     for name, group in itertools.groupby(results, key=lambda result: result.name):
         found = list(group)
         picture = path.with_name(f"{path.stem}-{name}.svg")
         picture.write_text(bars.draw(found), encoding="utf-8")
         blocks.append(f"![{found[0].title}]({picture.name})\n")
         blocks += [_section(result) for result in found]
+    if left_out:
+        blocks.append(
+            "\n".join(["## Not measured in this run", "", *(f"- {text}" for text in left_out), ""])
+        )
     rows = "\n".join(f"| {name} | {value} |" for name, value in told.items())
-    blocks.append(f"## The machine\n\n| | |\n|---|---|\n{rows}\n")
+    blocks.append(f"## The machine and the run\n\n| | |\n|---|---|\n{rows}\n")
     path.write_text("\n".join(blocks), encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Optional
 
-from benchmarks.measure import Timing, Usage, cpu_s, own_peak_bytes, ratio, wall_s
+from benchmarks.measure import Timing, Usage, cpu_s, ratio, wall_s
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,13 @@ def row(
     seconds = timing.of(seconds_of)
     is_whole = seconds == timing.of(wall_s)
     cpu = timing.of(cpu_s)
-    peak_bytes = max(usage.peak_bytes for usage in timing.rounds)
     return Row(
         name=name,
         seconds=seconds,
         ratio=ratio(seconds, other.of(seconds_of)) if other else None,
         cpu_s=statistics.median(cpu) if is_whole else None,
         cpu_ratio=ratio(cpu, other.of(cpu_s)) if other and is_whole else None,
-        # A process that needs less is told to need as much as the one that started it.
-        peak_bytes=peak_bytes if is_whole and peak_bytes > own_peak_bytes() else None,
+        peak_bytes=timing.peak_bytes if is_whole else None,
         is_ours=is_ours,
     )
 

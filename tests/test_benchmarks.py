@@ -128,13 +128,15 @@ def test_page_holds_what_was_found(result: Result, tmp_path: Path) -> None:
     """Each table, goal and fact of the machine is on the page, and its pictures lie beside it."""
     path = tmp_path / "benchmarks.md"
 
-    page.write(path, [result, result], {"processor": "one of many"}, rounds=3)
+    told = {"processor": "one of many", "rounds": "3"}
+    page.write(path, [result, result], told, ["job: did not end well"])
 
     text = path.read_text(encoding="utf-8")
     assert text.count("| ours, alone | 0.500 | 0.500 | 0.500 | 0.25 |") == 2
     assert "| ratio to other |" in text
     assert "rate: 0.90 (goal: at least 0.95; **not met**)" in text
     assert "3 rounds" in text
+    assert "## Not measured in this run\n\n- job: did not end well\n" in text
     assert "| processor | one of many |" in text
     assert [(tmp_path / name).is_file() for name in re.findall(r"!\[.*\]\((.*)\)", text)] == [True]
 
@@ -176,18 +178,30 @@ def test_help_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_process_is_measured(tmp_path: Path) -> None:
-    """Time, CPU time and memory are those of the process, and what it tells is read."""
+    """Time and CPU time are those of the process, and what it tells is read."""
     script = (
-        "import time; held = bytearray(200 << 20); time.sleep(0.2); sum(range(3_000_000)); "
+        "import time; time.sleep(0.2); sum(range(3_000_000)); "
         "print('words'); print('{\"seconds\": 0.125}')"
     )
 
     usage = run([sys.executable, "-c", script], folder=tmp_path)
 
     assert usage.told_s == 0.125
-    assert usage.peak_bytes > 200 << 20
     assert usage.wall_s >= 0.2
     assert 0 < usage.cpu_s < usage.wall_s
+
+
+def test_memory_is_not_that_of_this_process(tmp_path: Path) -> None:
+    """A small child of a large process is not taken for a large one."""
+    held = bytearray(300 << 20)
+
+    silent = run([sys.executable, "-S", "-c", ""], folder=tmp_path)
+    telling = run(tools.child("stat_all", str(tmp_path)), folder=tmp_path)
+
+    assert len(held) == 300 << 20
+    assert silent.peak_bytes is None
+    assert telling.peak_bytes is not None
+    assert 5 << 20 < telling.peak_bytes < 200 << 20
 
 
 def test_failed_process_is_no_measurement(tmp_path: Path) -> None:
