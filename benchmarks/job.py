@@ -30,7 +30,10 @@ def measure(setting: Setting) -> Iterator[Result]:
     yield Result(
         name="job",
         title="The default job, five seeds",
-        explanation="The whole of `python run.py`: fetch, extract, build, train, evaluate, export.",
+        explanation=(
+            "The whole of `python run.py`: fetch, extract, build, train, evaluate, export; each "
+            "seed once."
+        ),
         rows=tuple(rows),
         goals=(Goal("lowest test accuracy", min(accuracies), LEAST_ACCURACY, is_least=True),),
     )

@@ -41,7 +41,8 @@ def measure(setting: Setting) -> Iterator[Result]:
         title="Memory at its peak",
         explanation=(
             "The largest resident size, as the operating system counts it, of a process of its own "
-            "which does this and nothing else, Python and its libraries included."
+            "which does this and nothing else, Python and its libraries included; the largest of "
+            f"{rounds} rounds."
         ),
         rows=tuple(
             Row(name, timing.of(lambda u: u.wall_s), peak_bytes=peaks[name], is_ours=True)
