@@ -63,6 +63,11 @@ def folders_of(names: Iterable[str]) -> set[str]:
     return folders
 
 
+def workshop_of(folder: Path) -> Path:
+    """Where this folder is built."""
+    return folder.with_name(f".{folder.name}.part")
+
+
 @contextlib.contextmanager
 def building(folder: Path, *, keep: bool = False) -> Iterator[Path]:
     """Yields a workshop beside `folder`; its subfolder `files` becomes `folder` at the end.
@@ -77,7 +82,7 @@ def building(folder: Path, *, keep: bool = False) -> Iterator[Path]:
     """
     if folder.exists() or folder.is_symlink():
         raise IntegrityError(f"{folder} exists already; remove it, or choose another name.")
-    workshop = folder.with_name(f".{folder.name}.part")
+    workshop = workshop_of(folder)
     if not keep:
         _clear(workshop)
     with naming_full_disk(folder), contextlib.ExitStack() as on_failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start >= 0 else 200)
         if start >= 0:
-            last = 0 if self.headers["Range"] == "bytes=0-0" else len(content) - 1
+            last = min(self._last(), len(content) - 1)
             self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
             content = content[start : last + 1]
         if self.web.has_etag:
@@ -100,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not (asked and self.web.knows_range and is_same):
             return -1
         return int(asked.partition("=")[2].partition("-")[0])
+
+    def _last(self) -> int:
+        """The last byte asked for."""
+        return int(self.headers["Range"].rpartition("-")[2] or sys.maxsize)
 
     def _send(self, content: bytes, fault: object) -> None:
         kind, count = fault if isinstance(fault, tuple) else ("", len(content))

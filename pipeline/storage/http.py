@@ -5,20 +5,31 @@ from __future__ import annotations
 import base64
 import contextlib
 import email.utils
-import functools
-import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import AccessDeniedError, ObjectMissingError, StorageError
-from pipeline.storage.network import NETWORK_ERRORS, body, network_error, status_error
-from pipeline.storage.protocol import Entry, ObjectChangedError, OnBytes, RefusedError, ignore_bytes
+from pipeline.storage.http_opener import InsecureRedirectError, opener
+from pipeline.storage.network import (
+    NETWORK_ERRORS,
+    body,
+    network_error,
+    range_text,
+    status_error,
+)
+from pipeline.storage.protocol import (
+    Entry,
+    ObjectChangedError,
+    OnBytes,
+    RangesRefusedError,
+    RefusedError,
+    ignore_bytes,
+)
 from pipeline.storage.urls import masked, normalise
 
 # What may stand in a URL's path or query as it is; "%" because the text is quoted already.
@@ -67,20 +78,32 @@ class HttpStorage:
         """Refused: web servers have no common way to list."""
         raise self._read_only(f"cannot list {prefix!r}")
 
-    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
-        """The object's bytes from `start_byte` on."""
-        headers = {"Range": f"bytes={start_byte}-"} if start_byte else {}
-        # A weak validator in If-Range makes every server send the whole; it is compared below.
-        if start_byte and etag and not etag.startswith("W/"):
-            headers["If-Range"] = etag
+    def get(
+        self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
+    ) -> Iterator[bytes]:
+        """The object's bytes from `start_byte` on, to before `end_byte`."""
         where = self._where(key)
+        # Only a strong validator says that parts fit together byte by byte.
+        if end_byte is not None and not etag.startswith('"'):
+            raise RangesRefusedError(
+                f"{where}: the server names no version that tells parts apart."
+            )
+        asked = range_text(start_byte, end_byte)
+        headers = {"Range": f"bytes={asked}"} if asked else {}
+        # A weak validator in If-Range makes every server send the whole; it is compared below.
+        if asked and etag and not etag.startswith("W/"):
+            headers["If-Range"] = etag
         with self._answer(key, headers=headers) as answer:
             if etag and _version(answer.headers) not in ("", etag):
                 raise ObjectChangedError(f"{where} has changed since it was begun; start over.")
             if answer.status == 416:
                 self._require_end(where, answer.headers, start_byte)
                 return
+            if end_byte is not None and answer.status != 206:
+                raise RangesRefusedError(f"{where}: the server sent the whole instead of a part.")
             first_byte = self._first_byte(where, answer) if answer.status == 206 else 0
+            if first_byte > start_byte:
+                raise StorageError(f"{where}: answered another part than asked. {_LATER_REMEDY}")
             chunks = body(
                 answer.read1,
                 skip_bytes=start_byte - first_byte,
@@ -122,7 +145,7 @@ class HttpStorage:
             request.add_unredirected_header("Authorization", self._authorization)
         where = self._where(key)
         with self._naming_cause(where):
-            answer = _opener().open(request, timeout=self._stall_s)
+            answer = opener().open(request, timeout=self._stall_s)
         with contextlib.closing(answer):
             if answer.status >= 300 and answer.status != 416:
                 remedy = _REMEDY if answer.status < 429 else _LATER_REMEDY
@@ -133,7 +156,7 @@ class HttpStorage:
     def _naming_cause(self, where: str) -> Iterator[None]:
         try:
             yield
-        except _InsecureRedirectError as error:
+        except InsecureRedirectError as error:
             raise RefusedError(
                 f"{where}: the server redirects to {error.target}, without TLS; refused. "
                 f"Ask for a link that stays with https, or name the http:// URL yourself."
@@ -180,59 +203,3 @@ def _version(headers: Message) -> str:
 
 def _basic(user: str) -> str:
     return "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
-
-
-class _InsecureRedirectError(Exception):
-    """A server sent us from https to somewhere without TLS."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(target)
-        self.target = target
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects with the same method and headers, and never out of TLS."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],  # noqa: ARG002 - the signature is urllib's
-        code: int,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        headers: Any,  # noqa: ARG002
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """The request to follow with."""
-        target = urljoin(req.full_url, newurl)
-        if req.type == "https" and not target.lower().startswith("https:"):
-            raise _InsecureRedirectError(masked(target))
-        return urllib.request.Request(
-            target.replace(" ", "%20"),
-            headers=dict(req.headers),
-            origin_req_host=req.origin_req_host,
-            unverifiable=True,
-            method=req.get_method(),
-        )
-
-    # Python 3.9 and 3.10 do not know it.
-    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
-
-
-class _Answers(urllib.request.HTTPErrorProcessor):
-    """Hands on answers of every status but redirects, which are followed."""
-
-    def http_response(self, request: urllib.request.Request, response: Any) -> Any:
-        """The answer itself, so that one place judges the status."""
-        if response.status in (301, 302, 303, 307, 308):
-            return super().http_response(request, response)
-        return response
-
-    https_response = http_response
-
-
-@functools.cache
-def _opener() -> urllib.request.OpenerDirector:
-    context = ssl.create_default_context()
-    return urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=context), _Redirects, _Answers
-    )

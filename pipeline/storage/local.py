@@ -42,16 +42,22 @@ class LocalStorage:
                 if key.startswith(prefix):
                     yield _entry(key, path.stat())
 
-    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
-        """The file's bytes from `start_byte` on."""
+    def get(
+        self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
+    ) -> Iterator[bytes]:
+        """The file's bytes from `start_byte` on, to before `end_byte`."""
         path = self._path(key)
         with naming_cause(path), path.open("rb") as file:
             found = _entry(key, os.fstat(file.fileno()))
             if etag and found.etag != etag:
                 raise ObjectChangedError(f"{path} has changed since it was begun; start over.")
             file.seek(start_byte)
-            while chunk := file.read(CHUNK_BYTES):
+            left_bytes = (found.size_bytes if end_byte is None else end_byte) - start_byte
+            while left_bytes > 0 and (chunk := file.read(min(CHUNK_BYTES, left_bytes))):
+                left_bytes -= len(chunk)
                 yield chunk
+            if etag and _entry(key, os.fstat(file.fileno())).etag != etag:
+                raise ObjectChangedError(f"{path} was changed while it was read; start over.")
 
     def put(self, key: str, path: Path, *, on_bytes: OnBytes = ignore_bytes) -> Entry:
         """The key holds the file as it was when this began, read back and compared."""

@@ -56,6 +56,17 @@ def status_error(where: str, status: int, *, code: str = "", remedy: str) -> Sto
     return RefusedError(f"{answer}. {remedy}")
 
 
+def range_text(start_byte: int, end_byte: int | None) -> str:
+    """What a Range header says for this stretch; empty for the whole object.
+
+    >>> range_text(0, None), range_text(5, None), range_text(0, 10)
+    ('', '5-', '0-9')
+    """
+    if not start_byte and end_byte is None:
+        return ""
+    return f"{start_byte}-" if end_byte is None else f"{start_byte}-{end_byte - 1}"
+
+
 def body(
     read: Callable[[int], bytes], *, skip_bytes: int, expected_bytes: int, where: str
 ) -> Iterator[bytes]:

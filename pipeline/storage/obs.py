@@ -14,9 +14,21 @@ from typing import Any
 from pipeline.errors import ConfigError, MindRunError, Mistake, StorageError
 from pipeline.storage.counted import Counted
 from pipeline.storage.disk import naming_cause
-from pipeline.storage.network import NETWORK_ERRORS, body, network_error, status_error
+from pipeline.storage.network import (
+    NETWORK_ERRORS,
+    body,
+    network_error,
+    range_text,
+    status_error,
+)
 from pipeline.storage.obs_client import connect, endpoint
-from pipeline.storage.protocol import Entry, ObjectChangedError, OnBytes, ignore_bytes
+from pipeline.storage.protocol import (
+    Entry,
+    ObjectChangedError,
+    OnBytes,
+    RangesRefusedError,
+    ignore_bytes,
+)
 from pipeline.storage.urls import masked, normalise
 
 PART_BYTES = 64 << 20
@@ -84,11 +96,14 @@ class ObsStorage:
             # S3-compatible servers name the next marker only where there is a delimiter.
             marker = page.next_marker or page.contents[-1].key
 
-    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
-        """The object's bytes from `start_byte` on."""
+    def get(
+        self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
+    ) -> Iterator[bytes]:
+        """The object's bytes from `start_byte` on, to before `end_byte`."""
         from obs import GetObjectHeader
 
-        headers = GetObjectHeader(range=f"{start_byte}-") if start_byte else None
+        asked = range_text(start_byte, end_byte)
+        headers = GetObjectHeader(range=asked) if asked else None
         answer = self._asked(key, "getObject", self._base + key, headers=headers)
         where = self._where(key)
         if answer.status == 416:
@@ -99,6 +114,8 @@ class ObsStorage:
         with contextlib.closing(found.response), contextlib.closing(found.response.result):
             if etag and _bare(found.etag) != etag:
                 raise ObjectChangedError(f"{where} has changed since it was begun; start over.")
+            if end_byte is not None and answer.status != 206:
+                raise RangesRefusedError(f"{where}: the service sent the whole instead of a part.")
             chunks = body(
                 found.response.read1,
                 skip_bytes=0 if answer.status == 206 else start_byte,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pipeline.errors import StorageError
 
@@ -23,8 +22,11 @@ class ObjectChangedError(StorageError):
     """The object is another one than the one that was begun: start over."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class RangesRefusedError(RefusedError):
+    """The place only sends the rest of an object, or cannot tell that two parts belong together."""
+
+
+class Entry(NamedTuple):
     """One object: its key below the storage's root, and what tells its versions apart.
 
     `size_bytes` is -1 when the place does not tell it, `etag` empty likewise;
@@ -56,11 +58,16 @@ class Storage(Protocol):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every object whose key starts with this text, at any depth; none is no error."""
 
-    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
+    def get(
+        self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
+    ) -> Iterator[bytes]:
         """The object's bytes from `start_byte` on, also where the place only sends whole objects.
+
+        With `end_byte` they end before that one, and nothing much else is transferred.
 
         Raises:
             ObjectChangedError: `etag` was given and the object has another one now.
+            RangesRefusedError: `end_byte` was given, and the place does not know ranges.
         """
 
     def put(self, key: str, path: Path, *, on_bytes: OnBytes = ...) -> Entry:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.errors import ObjectMissingError
-from pipeline.files import append_json_line, sync
-from pipeline.folders import building, inside, refuse_clashes
+from pipeline.files import require_space, sync_all
+from pipeline.folders import building, inside, refuse_clashes, workshop_of
 from pipeline.storage import BulkStorage, Entry, OnBytes, Storage, ignore_bytes
 from pipeline.storage.disk import naming_cause
 from pipeline.transfer.bulk import adopt, batches, copy_batch
 from pipeline.transfer.download import Fetching
-from pipeline.transfer.partial import Partial
+from pipeline.transfer.journal import Journal, read
+from pipeline.transfer.ranges import recorded_bytes
 from pipeline.transfer.receipt import Receipt
 from pipeline.transfer.retry import Limits, retry
 from pipeline.transfer.workers import Workers
 
-log = logging.getLogger(__name__)
-
 # Below this size, starting a file over is cheaper than the record that would spare it.
 _RECORDED_BYTES = 8 << 20
+
+_FILES, _JOURNAL, _RECORD = "files", "receipts.jsonl", ".ranges"
 
 
 def download_folder(
@@ -46,6 +44,7 @@ def download_folder(
         ObjectMissingError: nothing lies below the prefix.
         IntegrityError: a key cannot be a file's name below the folder, or `folder` exists.
         StorageError: an object could not be fetched in several attempts.
+        DiskFullError: the disk has no room for what is missing.
     """
     prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
     where = f"{storage.url}/{prefix}"
@@ -53,60 +52,77 @@ def download_folder(
     entries = retry(lambda: list(storage.list(prefix)), limits=limits)
     if not entries:
         raise ObjectMissingError(f"{where}: nothing lies below; check the URL.")
-    names = {entry.key: inside(entry.key[len(prefix) :], origin=where) for entry in entries}
-    refuse_clashes(names.values(), origin=where)
+    names = (inside(entry.key[len(prefix) :], origin=where) for entry in entries)
+    refuse_clashes(names, origin=where)
     with naming_cause(folder), building(folder, keep=True) as workshop:
-        fetching = _Fetching(storage, workshop, names, limits=limits, workers=workers)
-        fetching.remove_strangers()
-        if isinstance(storage, BulkStorage):
-            fetching.fetch_together(storage, prefix, entries)
-        receipts = workers.run(fetching.fetch, entries)
+        with _Fetching(storage, prefix, workshop, limits=limits, workers=workers) as fetching:
+            fetching.remove_strangers(entries)
+            fetching.require_space(entries)
+            if isinstance(storage, BulkStorage):
+                fetching.fetch_together(storage, entries)
+            receipts = workers.run(fetching.fetch, entries)
         # All at the end costs a fraction of syncing each when it arrives.
-        for key in names:
-            sync(fetching.path_of(key))
+        sync_all(workshop, (fetching.path_of(entry.key) for entry in entries))
     return receipts
 
 
-class _Fetching:
+def arrived_folder_bytes(folder: Path) -> int:
+    """How many bytes of an unfinished download of this folder are there, by its records."""
+    return _arrived_bytes(workshop_of(folder))
+
+
+def _arrived_bytes(workshop: Path) -> int:
+    whole_bytes = {receipt.key: receipt.size_bytes for receipt in read(workshop / _JOURNAL)}
+    parts = workshop.glob(f"*{_RECORD}")
+    return sum(whole_bytes.values()) + sum(
+        recorded_bytes(path, path.with_suffix("")) for path in parts
+    )
+
+
+class _Fetching(contextlib.AbstractContextManager["_Fetching"]):
     """The objects of one folder, fetched into its workshop."""
 
     def __init__(
-        self,
-        storage: Storage,
-        workshop: Path,
-        names: Mapping[str, str],
-        *,
-        limits: Limits,
-        workers: Workers,
+        self, storage: Storage, prefix: str, workshop: Path, *, limits: Limits, workers: Workers
     ) -> None:
         self._storage = storage
+        self._prefix = prefix
         self._workshop = workshop
-        self._names = names
         self._limits = limits
         self._workers = workers
-        self._journal = _Journal(workshop / "receipts.jsonl")
+        self._journal = Journal(workshop / _JOURNAL)
         self._brought: dict[str, Receipt] = {}
+        self._made: set[Path] = set()
+
+    def __exit__(self, *error: object) -> None:
+        self._journal.__exit__(None, None, None)
 
     def path_of(self, key: str) -> Path:
         """Where the object lies until the folder is whole."""
-        return self._workshop / "files" / self._names[key]
+        return self._workshop / _FILES / key[len(self._prefix) :]
 
-    def remove_strangers(self) -> None:
+    def remove_strangers(self, entries: Collection[Entry]) -> None:
         """Of an earlier attempt only those files are left that the listing still has."""
-        wanted = {self.path_of(key) for key in self._names}
-        for path in sorted((self._workshop / "files").rglob("*"), reverse=True):
-            if path.is_dir():
+        earlier = sorted((self._workshop / _FILES).rglob("*"), reverse=True)
+        wanted = {self.path_of(entry.key) for entry in entries} if earlier else set()
+        for path in earlier:
+            if path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(OSError):
                     path.rmdir()
             elif path not in wanted:
                 path.unlink()
 
-    def fetch_together(self, storage: BulkStorage, prefix: str, entries: Sequence[Entry]) -> None:
+    def require_space(self, entries: Collection[Entry]) -> None:
+        """The disk has room for what no earlier attempt has brought."""
+        sizes_bytes = sum(max(0, entry.size_bytes) for entry in entries)
+        require_space(self._workshop, sizes_bytes - _arrived_bytes(self._workshop))
+
+    def fetch_together(self, storage: BulkStorage, entries: Sequence[Entry]) -> None:
         """What the storage brings many at a time is there; the rest is left to `fetch`."""
-        new = [e for e in entries if not self._journal.receipt(e, self.path_of(e.key))]
+        new = [e for e in entries if not self._journal.earlier(e, self.path_of(e.key))]
         for batch in batches(new):
             come = copy_batch(
-                storage, prefix, batch, self._workshop / "batch",
+                storage, self._prefix, batch, self._workshop / "batch",
                 limits=self._limits, workers=self._workers,
             )  # fmt: skip
             for entry, path in come:
@@ -119,58 +135,30 @@ class _Fetching:
         if entry.key in self._brought:
             return self._brought[entry.key]
         path = self.path_of(entry.key)
-        earlier = self._journal.receipt(entry, path)
+        earlier = self._journal.earlier(entry, path)
         if earlier:
             self._workers.count(earlier.size_bytes)
             return earlier
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not beside the file: a key may end in ".part" itself.
-        part_name = hashlib.sha256(entry.key.encode("utf-8", "surrogateescape")).hexdigest()
-        partial = Partial(
-            path,
-            self._workshop / part_name,
-            on_bytes=self._workers.count,
-            is_recorded=entry.size_bytes >= _RECORDED_BYTES,
-        )
-        fetching = Fetching(self._storage, entry.key, partial, entry=entry, is_synced=False)
-        receipt = retry(
-            fetching.attempt,
-            limits=self._limits,
-            progress=partial.progress,
-            sleep=self._workers.sleep,
-        )
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        receipt = self._fetching(entry, path).run()
         self._journal.add(receipt)
         return receipt
 
-
-class _Journal:
-    """The receipts of what an unfinished folder already holds, one JSON line each."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._receipts = _read(path)
-        if self._receipts:
-            log.info("resuming a folder of which %d files are there", len(self._receipts))
-
-    def receipt(self, entry: Entry, path: Path) -> Receipt | None:
-        """The receipt of this version of the object, if the file is still as it came."""
-        found = self._receipts.get(entry.key)
-        is_same = found and (found.etag, found.size_bytes) == (entry.etag, entry.size_bytes)
-        return found if found and is_same and entry.etag and found.fits(path) else None
-
-    def add(self, receipt: Receipt) -> None:
-        """The file is whole under its name."""
-        append_json_line(self._path, asdict(receipt))
-
-
-def _read(path: Path) -> Mapping[str, Receipt]:
-    """The receipts by key; a last line that a kill has torn counts for nothing."""
-    receipts = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for line in lines:
-        try:
-            receipt = Receipt(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-        receipts[receipt.key] = receipt
-    return receipts
+    def _fetching(self, entry: Entry, path: Path) -> Fetching:
+        # Not beside the file: a key may end in ".part" itself.
+        name = hashlib.sha256(entry.key.encode("utf-8", "surrogateescape")).hexdigest()
+        return Fetching(
+            storage=self._storage,
+            key=entry.key,
+            path=path,
+            part_path=self._workshop / name,
+            record_path=self._workshop / f"{name}{_RECORD}",
+            limits=self._limits,
+            workers=self._workers,
+            sleep=self._workers.sleep,
+            entry=entry,
+            is_synced=False,
+            is_recorded=entry.size_bytes >= _RECORDED_BYTES,
+        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(NamedTuple):
     """One fetched file; `mtime_ns` is that of the file on the disk.
 
     `sha256` is None for a file whose bytes did not pass through us.

@@ -6,10 +6,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.errors import StorageError
+from pipeline.storage import ObjectChangedError
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,10 @@ T = TypeVar("T")
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 8.0
+
+# So many times more attempts has what fails while others of its group come through: of many
+# thousand objects some meet every fault of a bad server several times in a row.
+_LENIENCY = 4
 
 # An attempt that brought so much more was no failure: a long download may break many times.
 PROGRESS_BYTES = 16 << 20
@@ -44,11 +49,13 @@ class Limits:
 class Progress:
     """What an action has to show for itself so far, kept up to date by the action.
 
-    `moved_bytes` is all that ever moved, `safe_bytes` what need not move again.
+    `moved_bytes` is all that ever moved, `safe_bytes` what need not move again;
+    `others` tells how many other actions of the group have come to their end.
     """
 
     moved_bytes: int = 0
     safe_bytes: int = 0
+    others: Callable[[], int] = lambda: 0
 
 
 def retry(
@@ -61,25 +68,32 @@ def retry(
     """What `action` returns, tried again after each passing StorageError.
 
     The waits double up to a cap, with jitter so that many clients do not come back at
-    the same moment. The count starts anew whenever PROGRESS_BYTES more are safe.
+    the same moment. The count starts anew whenever PROGRESS_BYTES more are safe. There
+    are more attempts while others of the group succeed.
 
     Raises:
         StorageError: of the last attempt; its text also says how many there were.
     """
     progress = progress or Progress()
-    attempts, idle_s = 0, 0.0
+    attempts, idle_s, others = 0, 0.0, progress.others()
     while True:
-        before, begun_s = replace(progress), time.monotonic()
+        moved_bytes, safe_bytes = progress.moved_bytes, progress.safe_bytes
+        begun_s = time.monotonic()
         attempts += 1
         try:
             return action()
+        except ObjectChangedError:
+            # Asking for the same version again is in vain.
+            raise
         except StorageError as error:
-            has_moved = progress.moved_bytes > before.moved_bytes
+            has_moved = progress.moved_bytes > moved_bytes
             idle_s = 0.0 if has_moved else idle_s + time.monotonic() - begun_s
-            if progress.safe_bytes >= before.safe_bytes + PROGRESS_BYTES:
+            if progress.safe_bytes >= safe_bytes + PROGRESS_BYTES:
                 attempts = 1
             wait_s = _wait_s(attempts)
-            is_over = attempts > limits.retries or idle_s > limits.patience_s
+            longest = limits.retries * (_LENIENCY if progress.others() > others else 1)
+            others = progress.others()
+            is_over = attempts > longest or idle_s > limits.patience_s
             if not error.is_passing or (is_over and attempts == 1):
                 raise
             if is_over:

@@ -33,7 +33,7 @@ def upload(
 
     def send(item: tuple[str, Path]) -> Entry:
         key, path = item
-        progress = Progress()
+        progress = Progress(others=lambda: workers.finished)
 
         def count(moved_bytes: int) -> None:
             progress.moved_bytes += max(0, moved_bytes)

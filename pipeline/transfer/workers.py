@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Optional, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pipeline.storage import OnBytes
 
 S = TypeVar("S")
 T = TypeVar("T")
-
-if TYPE_CHECKING:
-    Outcomes = SimpleQueue[tuple[int, Optional[T], Optional[BaseException]]]
 
 # How long a failed group waits for its members to notice before its error is raised.
 _LEAVE_S = 1.0
@@ -24,21 +21,40 @@ class StoppedError(Exception):
     """Ends a transfer because another of its group has failed or was interrupted."""
 
 
+class Shared(Protocol):
+    """A piece of work of which any idle member of the group may take a share."""
+
+    def take(self) -> Callable[[], object] | None:
+        """The next share, which nobody else will get; None when all are taken."""
+
+
 class Workers:
-    """A group of threads that ends together; `count` and `sleep` are how its members notice."""
+    """A group of threads that ends together; `count` and `sleep` are how its members notice.
+
+    `finished` is the number of items and shares that were done.
+    """
 
     def __init__(self, *, parallel: int, on_bytes: OnBytes) -> None:
         """Takes an `on_bytes` that need not bear calls from two threads at once."""
+        self.finished = 0
         self._parallel = parallel
         self._on_bytes = on_bytes
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._stop = threading.Event()
+        self._ended = threading.Event()
+        # Guards all that follows; notified when there is a share to take, or no more work.
+        self._change = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._shared: list[Shared] = []
+        self._error: BaseException | None = None
+        self._left = 0
+        self._next: Callable[[], Callable[[], object] | None] = _nothing
 
     def count(self, count_bytes: int) -> None:
         """Passes bytes on to `on_bytes`, unless the group is to end."""
         if self._stop.is_set():
             raise StoppedError
-        with self._lock:
+        with self._counting:
             self._on_bytes(count_bytes)
 
     def sleep(self, seconds: float) -> None:
@@ -49,58 +65,105 @@ class Workers:
     def run(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
         """What `work` returns for each item, in their order; the first error ends all.
 
-        The threads are daemons and the caller waits on a queue, so that an interrupt
+        The threads are daemons and the caller waits for one event, so that an interrupt
         ends it at once, also while a member stands in a read.
         """
-        waiting: SimpleQueue[tuple[int, S]] = SimpleQueue()
-        for pair in enumerate(items):
-            waiting.put(pair)
-        outcomes: Outcomes[T] = SimpleQueue()
-        threads = [
-            threading.Thread(target=self._drain, args=(work, waiting, outcomes), daemon=True)
-            for _ in range(min(self._parallel, len(items)))
-        ]
-        results: dict[int, T] = {}
+        results: list[Any] = [None] * len(items)
+        if not items:
+            return results
+        numbers = iter(range(len(items)))
+
+        def next_item() -> Callable[[], object] | None:
+            number = next(numbers, None)
+            return None if number is None else lambda: self._keep(results, number, work, items)
+
+        self._next, self._left = next_item, len(items)
         try:
-            for thread in threads:
-                thread.start()
-            for _ in items:
-                index, result, error = outcomes.get()
-                if error is not None:
-                    self._leave(threads)
-                    raise error
-                results[index] = result  # type: ignore[assignment]
+            self._start(len(items))
+            self._ended.wait()
+            if self._error is not None:
+                self._leave()
+                raise self._error
         finally:
-            self._stop.set()
-        return [results[index] for index in range(len(items))]
+            self._end()
+        return results
 
-    def _drain(
-        self,
-        work: Callable[[S], T],
-        waiting: SimpleQueue[tuple[int, S]],
-        outcomes: Outcomes[T],
+    @contextlib.contextmanager
+    def sharing(self, shared: Shared, *, shares: int) -> Iterator[None]:
+        """Members that have no item of their own take shares of this meanwhile."""
+        with self._change:
+            self._shared.append(shared)
+            self._change.notify_all()
+        self._start(len(self._threads) + shares - 1)
+        try:
+            yield
+        finally:
+            with self._change:
+                self._shared.remove(shared)
+
+    def _start(self, count: int) -> None:
+        """So many threads run, but no more than the group may have."""
+        with self._change:
+            for _ in range(min(self._parallel, count) - len(self._threads)):
+                thread = threading.Thread(target=self._drain, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _drain(self) -> None:
+        with _Carrying(self._fail):
+            while task := self._task():
+                task()
+                with self._change:
+                    self.finished += 1
+
+    def _task(self) -> Callable[[], object] | None:
+        """An item before a share of another's: fewer things are unfinished at any instant."""
+        with self._change:
+            while not self._stop.is_set():
+                task = self._next() or self._share()
+                if task or self._left == 0:
+                    return task
+                self._change.wait()
+        return None
+
+    def _share(self) -> Callable[[], object] | None:
+        return next((task for shared in self._shared if (task := shared.take())), None)
+
+    def _keep(
+        self, results: list[Any], number: int, work: Callable[[S], T], items: Sequence[S]
     ) -> None:
-        while not self._stop.is_set():
-            try:
-                index, item = waiting.get_nowait()
-            except Empty:
-                return
-            with _Carrying(index, outcomes, self._stop):
-                outcomes.put((index, work(item), None))
+        results[number] = work(items[number])
+        with self._change:
+            self._left -= 1
+            if self._left == 0:
+                self._change.notify_all()
+                self._ended.set()
 
-    def _leave(self, threads: Sequence[threading.Thread]) -> None:
+    def _fail(self, error: BaseException) -> None:
+        with self._change:
+            self._error = self._error or error
+        self._end()
+
+    def _end(self) -> None:
         self._stop.set()
-        for thread in threads:
-            thread.join(timeout=_LEAVE_S / len(threads))
+        self._ended.set()
+        with self._change:
+            self._change.notify_all()
+
+    def _leave(self) -> None:
+        for thread in self._threads:
+            thread.join(timeout=_LEAVE_S / len(self._threads))
 
 
-class _Carrying(Generic[T]):
-    """Carries an error over to the thread that waits for outcomes, which raises it there."""
+def _nothing() -> None:
+    """The next item of a group that has not begun."""
 
-    def __init__(self, index: int, outcomes: Outcomes[T], stop: threading.Event) -> None:
-        self._index = index
-        self._outcomes = outcomes
-        self._stop = stop
+
+class _Carrying:
+    """Carries an error over to the thread that waits for the group, which raises it there."""
+
+    def __init__(self, carry: Callable[[BaseException], None]) -> None:
+        self._carry = carry
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
@@ -112,8 +175,6 @@ class _Carrying(Generic[T]):
         traceback: TracebackType | None,
     ) -> bool:
         """Whether there was an error; it is not lost, but on its way."""
-        if error is None:
-            return False
-        self._stop.set()
-        self._outcomes.put((self._index, None, error))
-        return True
+        if error is not None:
+            self._carry(error)
+        return error is not None

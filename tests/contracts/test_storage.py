@@ -25,6 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.storage import (
     ObjectChangedError,
+    RangesRefusedError,
     RefusedError,
     Storage,
     is_url,
@@ -170,6 +171,44 @@ def test_reads_from_a_byte_on(readable: Storage, content: Path, start_byte: int)
     got = b"".join(readable.get(key, start_byte=start_byte, etag=entry.etag))
 
     assert got == content.read_bytes()[start_byte:]
+
+
+@pytest.mark.parametrize(
+    ("start_byte", "end_byte"), [(0, 1), (0, 70_001), (5, 511_999), (9, 512_000)]
+)
+def test_reads_a_range(readable: Storage, content: Path, start_byte: int, end_byte: int) -> None:
+    """A read may also end anywhere, where the place knows ranges; else it says so."""
+    key = KEYS[1]
+    entry = readable.head(key)
+    assert entry
+    refusing = pytest.raises(RangesRefusedError, match=r"0\.png")
+    knows_ranges = "moxing" not in type(readable).__module__
+
+    with contextlib.nullcontext() if knows_ranges else refusing:
+        got = b"".join(readable.get(key, start_byte=start_byte, end_byte=end_byte, etag=entry.etag))
+
+        assert got == content.read_bytes()[start_byte:end_byte]
+
+
+@pytest.mark.parametrize("start_byte", [0, 5])
+def test_changed_range(readable: Storage, start_byte: int) -> None:
+    """A range of another version of the object is refused, so that two are never mixed."""
+    with pytest.raises((ObjectChangedError, RangesRefusedError)):
+        list(readable.get(KEYS[1], start_byte=start_byte, end_byte=9, etag='"another"'))
+
+
+@pytest.mark.parametrize("fault", ["no range", "no etag", "weak etag"])
+def test_http_refuses_ranges_that_it_cannot_trust(content: Path, fault: str) -> None:
+    """Without range support or a strong version, a web server's object only comes in one stream."""
+    has_range = fault != "no range"
+    with serving(WebServer({"f": content.read_bytes()}, knows_range=has_range)) as web:
+        storage = open_storage(web.url, stall_s=STALL_S)
+        entry = storage.head("f")
+        assert entry
+        etag = {"no etag": "", "weak etag": f"W/{entry.etag}"}.get(fault, entry.etag)
+
+        with pytest.raises(RangesRefusedError, match="/f: "):
+            list(storage.get("f", start_byte=5, end_byte=9, etag=etag))
 
 
 @pytest.mark.parametrize("start_byte", [0, 5])

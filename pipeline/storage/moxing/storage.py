@@ -14,7 +14,14 @@ from pipeline.files import CHUNK_BYTES, naming_full_disk
 from pipeline.storage.disk import naming_cause
 from pipeline.storage.moxing.helper import helpers
 from pipeline.storage.moxing.movement import SLOWEST_BYTES_PER_S, SLOWEST_FILES_PER_S
-from pipeline.storage.protocol import Entry, ObjectChangedError, OnBytes, RefusedError, ignore_bytes
+from pipeline.storage.protocol import (
+    Entry,
+    ObjectChangedError,
+    OnBytes,
+    RangesRefusedError,
+    RefusedError,
+    ignore_bytes,
+)
 from pipeline.storage.urls import masked, normalise
 
 _THREADS = 16
@@ -57,8 +64,12 @@ class MoxingStorage:
             if f"{folder}{name}".startswith(prefix):
                 yield _entry(f"{folder}{name}", size_bytes, mtime_ns)
 
-    def get(self, key: str, *, start_byte: int = 0, etag: str = "") -> Iterator[bytes]:
+    def get(
+        self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
+    ) -> Iterator[bytes]:
         """The object's bytes from `start_byte` on, once all have been copied to this disk."""
+        if end_byte is not None:
+            raise RangesRefusedError(f"{self._where(key)}: moxing only copies whole objects.")
         entry = self.head(key)
         if entry is None:
             raise ObjectMissingError(f"{self._where(key)}: there is no such object; check the URL.")
