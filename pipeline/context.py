@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import console, log
+from pipeline import console, locks, log
 from pipeline.job import Job
 from pipeline.manifest import (
     Artifact,
@@ -123,11 +123,11 @@ class Context:
     def progress(self, label: str, total: float | None, unit: str) -> Iterator[console.Advance]:
         """Shows people how a long thing moves on, and other processes that it does."""
         with console.progress(label, total, unit) as advance:
-            beats = _Beats(self.heartbeat)
+            heart = locks.Heart(*filter(None, [self.heartbeat]))
 
             def advance_and_beat(amount: float) -> None:
                 advance(amount)
-                beats.beat()
+                heart.beat()
 
             yield advance_and_beat
 
@@ -135,16 +135,3 @@ class Context:
         """The manifest on disk is the one in memory; only the first rank has one."""
         if self.here.is_first:
             self.manifest.write(self.folder)
-
-
-class _Beats:
-    """Touches a file while work moves on, once a second at most."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path, self.last_s = path, 0.0
-
-    def beat(self) -> None:
-        now_s = time.monotonic()
-        if self.path is not None and now_s - self.last_s > 1:
-            self.last_s = now_s
-            self.path.touch()

@@ -1,7 +1,7 @@
 """Work that one process of a machine does for all: by whoever takes the lock, seen by the others.
 
-Nobody polls a flag that may never come: the kernel frees a killed holder's lock, a failure is
-recorded, and a wait is bounded by the holder's silence, not by how long the work takes.
+Nobody polls a flag that may never come: waiting is the matter of locks.py, and a failure is
+recorded, so that those who waited need not fail by themselves.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from pipeline import locks
 from pipeline.context import Context
-from pipeline.errors import MindRunError, StalledError
-from pipeline.files import naming_full_disk, write_json
+from pipeline.errors import MindRunError
+from pipeline.files import write_json
 from pipeline.masking import mask
 from pipeline.stage import Stage
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.2
 _CONNECT_TIMEOUT = "HCCL_CONNECT_TIMEOUT"
 # What training/cluster sets where the variable is not set.
 _CONNECT_TIMEOUT_S = 1800.0
@@ -44,18 +42,12 @@ def share(context: Context, stage: Stage) -> dict[str, Any]:
         StalledError: the process that holds the lock has shown no movement for too long.
     """
     place = context.data_dir / f".{context.job.run_id}-{stage.name}"
-    with naming_full_disk(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.with_name(f"{place.name}.lock"))
-    heartbeat = place.with_name(f"{place.name}.moving")
-    _wait_for(lock, heartbeat, silence_s=context.job.cluster.node_wait_s, what=stage.name)
-    try:
-        return _take_turn(context, stage, place, heartbeat)
-    finally:
-        lock.release()
+    silence_s = context.job.cluster.node_wait_s
+    with locks.turn(place, what=stage.name, silence_s=silence_s) as moving:
+        return _take_turn(context, stage, place, moving)
 
 
-def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> dict[str, Any]:
+def _take_turn(context: Context, stage: Stage, place: Path, moving: Path) -> dict[str, Any]:
     """Only the holder of the lock is here."""
     record = place.with_name(f"{place.name}.json")
     failure = _failure_since(record, context.started_s)
@@ -66,7 +58,7 @@ def _take_turn(context: Context, stage: Stage, place: Path, heartbeat: Path) -> 
         log.info("%s is done already, by another process of this machine", stage.name)
         context.record(**outlook.facts)
         return dict(outlook.products)
-    context.heartbeat = heartbeat
+    context.heartbeat = moving
     is_done = False
     warning = _warn_before_others_give_up(stage.name)
     try:
@@ -104,32 +96,6 @@ def _warn_before_others_give_up(what: str) -> threading.Timer:
     timer.daemon = True
     timer.start()
     return timer
-
-
-def _wait_for(lock: FileLock, heartbeat: Path, *, silence_s: float, what: str) -> None:
-    quiet_since_s, is_told = time.time(), False
-    while True:
-        try:
-            lock.acquire(timeout=_POLL_S)
-        except Timeout:
-            if not is_told:
-                log.info("another process of this machine is at work on %s; waiting", what)
-                is_told = True
-            quiet_since_s = max(quiet_since_s, _moved_s(heartbeat))
-            if time.time() - quiet_since_s > silence_s:
-                raise StalledError(
-                    f"{what}: the process that works on it for this machine has not moved for "
-                    f"{silence_s:.0f} s (cluster.node_wait_s); look at its log."
-                ) from None
-        else:
-            return
-
-
-def _moved_s(heartbeat: Path) -> float:
-    try:
-        return heartbeat.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def _failure_since(record: Path, started_s: float) -> str:

@@ -53,7 +53,7 @@ FLOORS = (
     ("workers",),
     ("console", "endings", "log", "uploader"),
     ("installation",),
-    ("data", "files", "folders", "jsonlines", "wheels"),
+    ("data", "files", "folders", "jsonlines", "locks", "wheels"),
     ("clock", "errors", "installed", "masking", "plain", "spelling"),
 )
 LEAVES = ("datasets", "models")

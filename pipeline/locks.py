@@ -1,0 +1,122 @@
+"""Work that several processes need and one of them does: the others wait, but not for ever.
+
+Whoever works holds a lock file, which the kernel frees when the process is killed, and touches a
+file beside it as the work moves on. A wait is bounded by the holder's silence, not by how long
+the work takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import StalledError
+from pipeline.files import naming_full_disk
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.2
+_BEAT_S = 1.0
+
+
+class Heart:
+    """Tells other processes, once a second at most, that the work of this one moves on."""
+
+    def __init__(self, *paths: Path) -> None:
+        """Takes the files to touch."""
+        self._paths, self._last_s = paths, 0.0
+
+    def beat(self) -> None:
+        """The work has moved."""
+        now_s = time.monotonic()
+        if now_s - self._last_s > _BEAT_S:
+            self._last_s = now_s
+            for path in self._paths:
+                path.touch()
+
+
+def beside(path: Path) -> Path:
+    """The place for `turn` of a file or folder that is worked on."""
+    return path.with_name(f".{path.name}")
+
+
+@contextmanager
+def turn(
+    place: Path,
+    *,
+    what: str,
+    silence_s: float,
+    on_moved: Callable[[], object] = lambda: None,
+) -> Iterator[Path]:
+    """This process alone is at work; gives the file to touch as the work moves on.
+
+    Lock and sign of life are called `<place>.lock` and `<place>.moving`. While another process
+    holds the lock, one line says so, and `on_moved` is called whenever that process has moved.
+
+    Raises:
+        StalledError: the holder has shown no movement for `silence_s` seconds.
+        DiskFullError: the disk has no space for the lock.
+    """
+    lock = FileLock(place.with_name(f"{place.name}.lock"))
+    moving = place.with_name(f"{place.name}.moving")
+    with naming_full_disk(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _acquire(lock, moving, what=what, silence_s=silence_s, on_moved=on_moved)
+    try:
+        with naming_full_disk(moving):
+            moving.write_text(f"pid {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield moving
+    finally:
+        moving.unlink(missing_ok=True)
+        lock.release()
+
+
+def _acquire(
+    lock: FileLock,
+    moving: Path,
+    *,
+    what: str,
+    silence_s: float,
+    on_moved: Callable[[], object],
+) -> None:
+    quiet_since_s, is_told, timeout_s = time.time(), False, 0.0
+    while True:
+        try:
+            lock.acquire(timeout=timeout_s)
+        except Timeout:
+            timeout_s = _POLL_S
+        else:
+            return
+        if not is_told:
+            log.info("%s: another process (%s) is at work on it; waiting", what, _holder(moving))
+            is_told = True
+        moved_s = _moved_s(moving)
+        if moved_s > quiet_since_s:
+            quiet_since_s = moved_s
+            on_moved()
+        if time.time() - quiet_since_s > silence_s:
+            raise StalledError(
+                f"{what}: the process that works on it ({_holder(moving)}) has not moved for "
+                f"{silence_s:.0f} s (cluster.node_wait_s); look at its log, or end it."
+            )
+
+
+def _holder(moving: Path) -> str:
+    try:
+        return moving.read_text(encoding="utf-8") or "just starting"
+    except OSError:
+        return "just starting"
+
+
+def _moved_s(moving: Path) -> float:
+    try:
+        return moving.stat().st_mtime
+    except OSError:
+        return 0.0
