@@ -34,6 +34,9 @@ def looks_complete(context: Context, decided: Sequence[Step]) -> bool:
         return False
     if any(step.outlook.state == "changed" for step in decided):
         return False
+    # A job that ends with data has made nothing else that could stand for them.
+    if any(step.works and step.stage.is_preparation for step in decided):
+        return False
     if not manifest.is_intact(previous, context.folder):
         return False
     found = [step.outlook.products.get("inputs") for step in decided]

@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 class Context:
     """One run while it goes on. `folder` is the run folder; `previous` is what it held before.
 
-    `reason_to_start_anew`, where there is one, says why nothing of that counts.
+    `reason_to_start_anew`, where there is one, says why nothing of that counts; `told` is what
+    places have told of the job's inputs, by URL, once they were asked.
     """
 
     job: Job
@@ -46,6 +47,7 @@ class Context:
     reason_to_start_anew: str = ""
     products: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
     ending: Status = "complete"
     failure: Failure | None = None
     here: World = ALONE

@@ -62,6 +62,7 @@ def follow(job: Job, *, command: str, here: World) -> int:
             log.to_file(own_place / _log_name(here.rank))
         at_the_end.enter_context(Watch(hand_over, lambda: None))
         with contextlib.suppress(AlreadyDone):
+            steps.ask(stages, context)
             _take_all(context, stages)
     return errors.DONE
 

@@ -11,18 +11,18 @@ from pipeline.component import source_of
 from pipeline.files import sha256_of
 from pipeline.job import Archive, Job
 
+UNDECIDING = ("dataset.archives", "dataset.limits", "dataset.keep_archives", "device.env")
+
 
 def digest_of(job: Job, checkpoint_as_written: str | None) -> str:
     """The SHA-256 of the job's deciding values and of the sources its names point to.
 
-    Not in it: URLs, cluster, folders, the export place and limits, so that the same job has
-    the same name everywhere; the checkpoint counts as it was written for the same reason.
+    Not in it: URLs, cluster, folders, the export place, limits and what is kept, so that the same
+    job has the same name everywhere; the checkpoint counts as it was written for the same reason.
     """
     values = job.model_dump(mode="json")
-    dataset = {k: v for k, v in values["dataset"].items() if k not in ("archives", "limits")}
-    device = {k: v for k, v in values["device"].items() if k != "env"}
-    targets = [component.target for component in job.components.values()]
-    targets += [name for name in job.mode.stages if "." in name]
+    dataset = {k: v for k, v in values["dataset"].items() if f"dataset.{k}" not in UNDECIDING}
+    device = {k: v for k, v in values["device"].items() if f"device.{k}" not in UNDECIDING}
     deciding = {
         "dataset": dataset,
         "inputs": [_input(archive) for archive in job.dataset.archives],
@@ -30,10 +30,17 @@ def digest_of(job: Job, checkpoint_as_written: str | None) -> str:
         "mode": {**values["mode"], "checkpoint": checkpoint_as_written},
         "device": device,
         "seed": values["seed"],
-        "sources": {target: _source(target) for target in sorted(targets)},
+        "sources": sources_of(job),
     }
     text = json.dumps(deciding, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def sources_of(job: Job) -> dict[str, str]:
+    """The SHA-256 of the source that each of the job's dotted names points to, in their order."""
+    targets = [component.target for component in job.components.values()]
+    targets += [name for name in job.mode.stages if "." in name]
+    return {target: _source(target) for target in sorted(targets)}
 
 
 def _input(archive: Archive) -> str:

@@ -1,30 +1,35 @@
-"""One input of a job: where it lies, where it lands, whether it is here already."""
+"""One input of a job: where it lies, where it lands, whether it is here already.
+
+What counts is what its receipt says of the day it came. The source is compared with that as far
+as sources.py can tell cheaply; a source that cannot be reached takes nothing back. An archive that
+was dropped once it was unpacked (dataset.keep_archives) is here while its folder is.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
-
-from pipeline import receipts, transfer
-from pipeline.errors import ObjectMissingError
+from pipeline import receipts, sources, transfer
+from pipeline.archives import stem
+from pipeline.files import human_bytes
 from pipeline.job import Archive
 from pipeline.masking import mask
+from pipeline.sources import Version
 from pipeline.stage import State
-from pipeline.storage import OnBytes, is_url, open_storage, split
-from pipeline.transfer import Limits, Receipt
 
 Kind = Literal["archive", "folder", "mount"]
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """An input that is here and verified. A folder or mount has no digest of its own."""
+    """An input that is here and verified. A folder or mount has no digest of its own.
+
+    `is_new` if it came just now, and not before or by another process.
+    """
 
     name: str
     kind: Kind
@@ -32,6 +37,7 @@ class Fetched:
     size_bytes: int | None = None
     sha256: str | None = None
     etag: str = ""
+    is_new: bool = field(default=False, compare=False)
 
     def facts(self, url: str) -> dict[str, Any]:
         """What the manifest says of it."""
@@ -46,8 +52,8 @@ def kind_of(archive: Archive) -> Kind:
         return "mount"
     if archive.url.endswith("/"):
         return "folder"
-    is_local_folder = not is_url(archive.url) and Path(archive.url).is_dir()
-    return "folder" if is_local_folder else "archive"
+    path = sources.local_path(archive.url)
+    return "folder" if path is not None and path.is_dir() else "archive"
 
 
 def landing_place(archive: Archive, downloads: Path, datasets: Path) -> Path:
@@ -62,21 +68,47 @@ def landing_place(archive: Archive, downloads: Path, datasets: Path) -> Path:
     return datasets / f"{archive.name}-{digest}"
 
 
-def state_of(archive: Archive, path: Path) -> tuple[State, str]:
-    """Whether the input is here, as far as receipts tell, and why not if not."""
+def as_known(archive: Archive, datasets: Path) -> Archive:
+    """The input, its URL with a final slash where that has been found to name a folder."""
+    if kind_of(archive) != "archive":
+        return archive
+    folder = archive.model_copy(update={"url": f"{archive.url}/"})
+    return folder if receipts.last(landing_place(folder, datasets, datasets)) else archive
+
+
+def unpacked_place(name: str, sha256: str | None, datasets: Path) -> Path:
+    """The folder that an archive of this name and digest becomes."""
+    return datasets / f"{stem(name)}-{(sha256 or '')[:8]}"
+
+
+def state_of(
+    archive: Archive,
+    path: Path,
+    *,
+    now: Version | None = None,
+    datasets: Path | None = None,
+) -> tuple[State, str]:
+    """Whether the input is here, as far as receipts tell, and why not if not.
+
+    `now` is what a storage has told of the source; below `datasets` the folder may lie that
+    stands for a dropped archive.
+    """
     if kind_of(archive) == "mount":
         return ("done", "used in place") if path.is_dir() else ("todo", f"no folder at {path}")
     receipt = receipts.last(path)
-    if not receipt or not path.exists():
-        return "todo", f"would fetch it from {mask(archive.url)}"
-    if not receipts.vouches(path):
-        return "changed", f"{path} was changed since it was fetched; would fetch it anew"
-    if receipt.get("url") != mask(archive.url):
-        return "changed", f"{path} came from {receipt.get('url')}; would fetch it anew"
-    if archive.sha256 and receipt.get("sha256") != archive.sha256:
-        return "changed", "its sha256 is not the one asked for; would fetch it anew"
-    if receipt.get("source") != _source_fingerprint(archive):
-        return "changed", f"{mask(archive.url)} was changed since; would fetch it anew"
+    if not path.exists() and not receipt.get("dropped"):
+        return "todo", _would_fetch(archive, path)
+    if not path.exists() and not _is_stood_for(archive, receipt, datasets):
+        problem = "it was dropped once it was unpacked, and its folder is not there as it was"
+        return "todo", f"{_would_fetch(archive, path, again=True)}: {problem}"
+    if not receipt:
+        problem = f"nothing vouches for what lies at {path}"
+        return "todo", f"{_would_fetch(archive, path, again=True)}: {problem}"
+    change = _change(archive, path, receipt, now)
+    if change:
+        return "changed", f"{_would_fetch(archive, path, again=True)}: {change}"
+    if not path.exists():
+        return "done", "already here and verified; the archive was dropped once it was unpacked"
     return "done", "already here and verified"
 
 
@@ -93,78 +125,50 @@ def known(archive: Archive, path: Path) -> Fetched:
     )
 
 
-def is_really_folder(archive: Archive, limits: Limits) -> bool:
-    """Whether a storage has a folder where the URL, without a final slash, could name an archive.
-
-    The name does not tell: platforms call unpacked folders `MNISTData.zip` too.
-    """
-    if kind_of(archive) != "archive" or not archive.url.startswith(("obs://", "s3://")):
-        return False
-    root, key = split(archive.url)
-    storage = open_storage(root, stall_s=limits.stall_s)
-
-    def look() -> bool:
-        return storage.head(key) is None and next(storage.list(f"{key}/"), None) is not None
-
-    return transfer.retry(look, limits=limits)
-
-
-def fetch(archive: Archive, path: Path, *, limits: Limits, on_bytes: OnBytes) -> Fetched:
-    """The input is here under its final name and verified, with a receipt.
-
-    Two processes that need it at once share one transfer.
-
-    Raises:
-        StorageError: it cannot be fetched; a folder to use in place is not there.
-    """
-    if kind_of(archive) == "mount":
-        # Beside it nothing can be written, not even a lock.
-        if not path.is_dir():
-            raise ObjectMissingError(
-                f"{path}: there is no such folder, and it was to be used in place; mount it, or "
-                f"name another in dataset.archives."
-            )
-        return known(archive, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        if state_of(archive, path)[0] != "done":
-            _transfer(archive, path, limits, on_bytes)
-    return known(archive, path)
+def is_worth_asking(archive: Archive, path: Path) -> bool:
+    """Whether the source, if it is asked, can tell something that counts."""
+    receipt = receipts.last(path)
+    is_declared = archive.sha256 and receipt.get("sha256") == archive.sha256
+    return kind_of(archive) != "mount" and bool(receipt.get("source")) and not is_declared
 
 
 def size_of(archive: Archive) -> int | None:
     """The input's size in bytes where that is known without asking a storage."""
-    source = Path(archive.url)
-    return source.stat().st_size if not is_url(archive.url) and source.is_file() else None
+    path = sources.local_path(archive.url)
+    return path.stat().st_size if path is not None and path.is_file() else None
 
 
-def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -> None:
-    source = _source_fingerprint(archive)
-    facts = {"url": mask(archive.url), "source": source}
-    if kind_of(archive) == "folder":
-        storage = open_storage(archive.url, stall_s=limits.stall_s)
-        landed = transfer.download_folder(storage, "", path, limits=limits, on_bytes=on_bytes)
-        total_bytes = sum(receipt.size_bytes for receipt in landed)
-        etag = _listing_digest(landed)
-        receipts.add(path, files=len(landed), total_bytes=total_bytes, etag=etag, **facts)
-        return
-    root, key = split(archive.url)
-    storage = open_storage(root, stall_s=limits.stall_s)
-    receipt = transfer.download(
-        storage, key, path, limits=limits, sha256=archive.sha256, on_bytes=on_bytes
-    )
-    receipts.add(path, sha256=receipt.sha256, etag=receipt.etag, **facts)
+def _is_stood_for(archive: Archive, receipt: Mapping[str, Any], datasets: Path | None) -> bool:
+    """Whether the folder is there that a dropped archive became."""
+    if datasets is None:
+        return False
+    folder = unpacked_place(archive.name, receipt.get("sha256"), datasets)
+    return receipts.vouches(folder) and receipts.last(folder).get("sha256") == receipt["sha256"]
 
 
-def _listing_digest(landed: Sequence[Receipt]) -> str:
-    """Tells two folders apart whose files have the same names and sizes."""
-    listed = sorted((r.key, r.size_bytes, r.etag or r.sha256 or "") for r in landed)
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Version | None) -> str:
+    """Why what came is no longer what is asked for; empty where it is."""
+    damage = receipts.damage(path) if path.exists() else ""
+    if damage:
+        return f"{path} was changed since it came: {damage}"
+    declared, found = archive.sha256, receipt.get("sha256")
+    if declared and declared != found:
+        return f"its sha256 is {str(found)[:12]}…, {declared[:12]}… is asked for"
+    if declared:
+        return ""
+    if receipt.get("url") != mask(archive.url):
+        return f"what is here came from {receipt.get('url')}"
+    change = sources.difference(receipt.get("source"), now or sources.here(archive.url))
+    return f"it was changed there: {change}" if change else ""
 
 
-def _source_fingerprint(archive: Archive) -> dict[str, int] | None:
-    """Size and time of a local source; None for what only a storage could tell."""
-    source = Path(archive.url)
-    if is_url(archive.url) or not source.is_file():
-        return None
-    return receipts.fingerprint(source)
+def _would_fetch(archive: Archive, path: Path, *, again: bool = False) -> str:
+    url, size_bytes = mask(archive.url), size_of(archive)
+    arrived_bytes = transfer.arrived_bytes(path)
+    if arrived_bytes:
+        total = "" if size_bytes is None else f" of {size_bytes}"
+        return f"would resume at byte {arrived_bytes}{total} from {url}"
+    anew = " anew" if again else ""
+    if size_bytes is None:
+        return f"would fetch it{anew} from {url}, size unknown before it is asked"
+    return f"would fetch {human_bytes(size_bytes)}{anew} from {url}"

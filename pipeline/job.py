@@ -122,6 +122,7 @@ class Dataset(Part):
     archives: Annotated[tuple[Archive, ...], BeforeValidator(sequence), Field(min_length=1)]
     loader: Component
     limits: UnpackingLimits
+    keep_archives: bool = True
 
     @model_validator(mode="after")
     def _names_differ(self) -> Dataset:
@@ -175,6 +176,7 @@ class Job(Part):
     root: Path = Field(exclude=True)
     launched: Launched = Field(default_factory=Launched, exclude=True)
     digest: str = Field(default="", exclude=True)
+    sources: FrozenTexts = Field(default_factory=lambda: MappingProxyType({}), exclude=True)
 
     @property
     def run_id(self) -> str:

@@ -22,6 +22,8 @@ from pipeline.files import naming_full_disk
 
 log = logging.getLogger(__name__)
 
+OnBytes = Callable[[int], object]
+
 _POLL_S = 0.2
 _BEAT_S = 1.0
 
@@ -40,11 +42,6 @@ class Heart:
             self._last_s = now_s
             for path in self._paths:
                 path.touch()
-
-
-def beside(path: Path) -> Path:
-    """The place for `turn` of a file or folder that is worked on."""
-    return path.with_name(f".{path.name}")
 
 
 @contextmanager
@@ -76,6 +73,26 @@ def turn(
     finally:
         moving.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def alone_at(path: Path, *, what: str, silence_s: float, on_bytes: OnBytes) -> Iterator[OnBytes]:
+    """This process alone works on this file or folder; gives what to call with bytes that moved.
+
+    That passes them on to `on_bytes`, so that one such block can lie within another.
+
+    Raises:
+        StalledError: another process is at work on it, and has not moved for too long.
+    """
+    place = path.with_name(f".{path.name}")
+    with turn(place, what=what, silence_s=silence_s, on_moved=lambda: on_bytes(0)) as moving:
+        heart = Heart(moving)
+
+        def count(moved_bytes: int) -> None:
+            heart.beat()
+            on_bytes(moved_bytes)
+
+        yield count
 
 
 def _acquire(

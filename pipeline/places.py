@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.errors import ConfigError, Mistake
+from pipeline.errors import ConfigError, DiskFullError, Mistake
 from pipeline.files import human_bytes
 
 log = logging.getLogger(__name__)
@@ -16,10 +16,18 @@ log = logging.getLogger(__name__)
 ROOM_BYTES = 100_000_000
 
 
-def choose(key: str, candidates: Sequence[str]) -> Path:
+def some_room(folder: Path) -> int:
+    """What a folder needs of which nothing better is known, in bytes."""
+    del folder
+    return ROOM_BYTES
+
+
+def choose(
+    key: str, candidates: Sequence[str], *, needed_bytes: Callable[[Path], int] = some_room
+) -> Path:
     """The first folder that can be written and has room; without room anywhere, the first writable.
 
-    Only looks; makes nothing.
+    `needed_bytes` says how much would have to land there. Only looks; makes nothing.
 
     Raises:
         ConfigError: none can be written.
@@ -30,8 +38,24 @@ def choose(key: str, candidates: Sequence[str]) -> Path:
         listed = ", ".join(str(path) for path in paths)
         problem = f"{listed} cannot be written"
         raise ConfigError([Mistake(key, problem, "", f"choose another folder: {key}=FOLDER")])
-    roomy = [path for path in writable if _free_bytes(path) >= ROOM_BYTES]
+    roomy = [path for path in writable if _free_bytes(path) >= needed_bytes(path)]
     return (roomy or writable)[0]
+
+
+def require_room(key: str, folder: Path, needed: Mapping[str, int]) -> None:
+    """The disk of this folder has room for all that is needed, in bytes by name.
+
+    Raises:
+        DiskFullError: it has not; `key` is named as what to set.
+    """
+    total_bytes, free_bytes = sum(needed.values()), _free_bytes(folder)
+    if total_bytes > free_bytes:
+        listed = ", ".join(f"{name} {human_bytes(size)}" for name, size in needed.items() if size)
+        raise DiskFullError(
+            f"{key}: {human_bytes(total_bytes)} have to land ({listed}), but the disk has no more "
+            f"than {human_bytes(free_bytes)} free for {folder}; free some of its space, or set "
+            f"another {key}."
+        )
 
 
 def log_choice(key: str, candidates: Sequence[str], chosen: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
-from pipeline import manifest, places, pretrained, publish, runfolder
+from pipeline import inputs, manifest, places, pretrained, publish, receipts, runfolder
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.errors import ConfigError, DependencyError, Mistake
@@ -26,7 +27,8 @@ def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
         ConfigError: no folder can be written, a storage or checkpoint cannot be meant, or `run.id`
             names the run of another job.
     """
-    data_dir = places.choose("cluster.data_dir", job.cluster.data_dir)
+    needed = partial(needed_bytes, job)
+    data_dir = places.choose("cluster.data_dir", job.cluster.data_dir, needed_bytes=needed)
     output_dir = places.choose("cluster.output_dir", job.cluster.output_dir)
     folder = output_dir / job.run_id
     previous = manifest.read(folder)
@@ -49,6 +51,19 @@ def prepare(job: Job, command: str, *, here: World = ALONE) -> Context:
         here=here,
         uploader=_uploader(job, output_dir) if here.is_first else None,
     )
+
+
+def needed_bytes(job: Job, data_dir: Path) -> int:
+    """What would land in this data folder, as far as it is known without asking.
+
+    A disk may be full because of the very data that the job needs.
+    """
+    coming = [a for a in job.dataset.archives if inputs.kind_of(a) != "mount"]
+    folders = data_dir / "downloads", data_dir / "datasets"
+    missing = [a for a in coming if not receipts.last(inputs.landing_place(a, *folders))]
+    if coming and not missing:
+        return 0
+    return max(places.ROOM_BYTES, sum(inputs.size_of(archive) or 0 for archive in missing))
 
 
 def log_conclusions(context: Context) -> None:
@@ -78,6 +93,7 @@ def _record(
         attempt=_attempts_before(folder) + 1,
         started=now_iso(),
         command=mask(command),
+        sources=dict(job.sources),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
         export_url=mask(job.cluster.export_url or ""),
         launch={

@@ -61,6 +61,7 @@ def run(
         context = preparation.prepare(job, command, here=here)
         if restoring.bring_back(context):
             context = preparation.prepare(job, command, here=here)
+        steps.ask(stages, context)
         decided = steps.foresee(stages, context)
         if context.previous and completion.is_complete(context, decided):
             gathering.dismiss(context, stages)

@@ -43,6 +43,21 @@ class Look(Protocol):
         """The outlook in this context."""
 
 
+class Ask(Protocol):
+    """Asks places for what a look cannot know, once before a job runs; the context has the answers.
+
+    What does not answer is named in the log and stops nothing.
+    """
+
+    def __call__(self, context: Any) -> None:
+        """The context holds what was told."""
+
+
+def ask_nobody(context: Any) -> None:
+    """Everything that counts lies here."""
+    del context
+
+
 @dataclass(frozen=True)
 class Stage:
     """A verb of the workflow: one function, what it needs and what it makes.
@@ -62,6 +77,7 @@ class Stage:
     keys: tuple[str, ...]
     libraries: tuple[str, ...]
     is_preparation: bool
+    ask: Ask = ask_nobody
 
     def run(self, context: Any, products: Mapping[str, Any]) -> dict[str, Any]:
         """Does the work and gives the products by name."""
@@ -79,6 +95,7 @@ def stage(
     keys: Sequence[str] = (),
     libraries: Sequence[str] = (),
     is_preparation: bool = False,
+    ask: Ask = ask_nobody,
 ) -> Callable[[Callable[..., Any]], Stage]:
     """Declares a function a stage; its parameters after `context` are what it needs."""
 
@@ -95,6 +112,7 @@ def stage(
             keys=tuple(keys),
             libraries=tuple(libraries),
             is_preparation=is_preparation,
+            ask=ask,
         )
 
     return declare

@@ -21,7 +21,13 @@ class Step:
     def reason(self) -> str:
         """Why it does not work, for the manifest and for people."""
         is_done = self.outlook.state == "done"
-        return self.outlook.text if is_done else "no later stage needs it"
+        return self.outlook.text.replace("\n", "; ") if is_done else "no later stage needs it"
+
+
+def ask(stages: Sequence[Stage], context: Context) -> None:
+    """What only places elsewhere know is in the context; a plan does without."""
+    for stage in stages:
+        stage.ask(context)
 
 
 def foresee(stages: Sequence[Stage], context: Context) -> list[Step]:

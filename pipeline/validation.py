@@ -165,7 +165,7 @@ def _allowed_at(key: str) -> list[str]:
         field = getattr(model, "model_fields", {}).get(part)
         model = field.annotation if field else None
     fields = getattr(model, "model_fields", {})
-    return [name for name in fields if name not in ("root", "digest")]
+    return [name for name in fields if name not in ("root", "digest", "sources")]
 
 
 def _component_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:

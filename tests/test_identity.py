@@ -25,6 +25,7 @@ SAME = [
     "cluster.export_url=s3://bucket/x",
     "cluster.transfer.parallel=1",
     "dataset.limits.members=7",
+    "dataset.keep_archives=false",
     "run.id=mine",
     "run.fresh=true",
     "device.env.ONEDNN_MAX_CPU_ISA=AVX",

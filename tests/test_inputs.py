@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import inputs
+from pipeline import arrivals, inputs
+from pipeline.arrivals import Way
 from pipeline.errors import IntegrityError, ObjectMissingError
 from pipeline.job import Archive
 from pipeline.storage import ignore_bytes
@@ -20,7 +21,8 @@ LIMITS = Limits(parallel=2, retries=0, stall_s=1.0)
 
 def fetch(archive: Archive, path: Path) -> inputs.Fetched:
     """The input is brought here."""
-    return inputs.fetch(archive, path, limits=LIMITS, on_bytes=ignore_bytes)
+    way = Way(limits=LIMITS, now={}, datasets=None, silence_s=5.0)
+    return arrivals.fetch(archive, path, way, on_bytes=ignore_bytes)
 
 
 def place_of(archive: Archive, folder: Path) -> Path:

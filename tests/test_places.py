@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import places
+from pipeline import places, preparation, receipts
 from pipeline.errors import ConfigError
 from tests.running import go, make_job
 
@@ -23,6 +23,29 @@ def test_the_first_that_can_be_written(tmp_path: Path) -> None:
 
     assert chosen == tmp_path / "b" / "c"
     assert not (tmp_path / "b").exists()
+
+
+def test_a_disk_that_is_full_of_the_jobs_data_is_the_right_one(tmp_path: Path) -> None:
+    """Room is needed for what is still to come, and no disk has more than it has."""
+    huge = tmp_path / "huge.zip"
+    with huge.open("wb") as file:
+        file.truncate(15 << 40)
+    job = make_job(tmp_path, url=str(huge), cluster={"data_dir": ["/proc/none", f"{tmp_path}/b"]})
+    there = tmp_path / "a" / "downloads" / "set.zip"
+    there.parent.mkdir(parents=True)
+    there.touch()
+    receipts.add(there, sha256="abc")
+
+    def needed_bytes(folder: Path) -> int:
+        return preparation.needed_bytes(job, folder)
+
+    chosen = [
+        places.choose("k", [f"{tmp_path}/{name}", "/proc/none"], needed_bytes=needed_bytes)
+        for name in ("a", "b")
+    ]
+
+    assert [needed_bytes(tmp_path / name) for name in ("a", "b")] == [0, 15 << 40]
+    assert chosen == [tmp_path / "a", tmp_path / "b"]
 
 
 def test_a_pseudo_file_system_has_no_room(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def _dataset(
     where = f"{archive.name} ({kind}) {mask(archive.url)}"
     if context and kind != "mount":
         landing = inputs.landing_place(archive, context.downloads, context.datasets)
-        if inputs.state_of(archive, landing)[0] == "done":
+        if inputs.state_of(archive, landing, datasets=context.datasets)[0] == "done":
             return ok("dataset", f"{where}: already here and verified")
     if mistakes:
         return _told("dataset", mistakes)

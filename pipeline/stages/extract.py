@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from pathlib import Path
 
-from filelock import FileLock
-
-from pipeline import archives as unpacking
-from pipeline import pretrained, receipts
+from pipeline import inputs, pretrained, receipts, unpacking
+from pipeline.archives import stem
 from pipeline.context import Context
-from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
 from pipeline.pretrained import Checkpoint, Wanted
-from pipeline.stage import Outlook, stage
-
-log = logging.getLogger(__name__)
+from pipeline.stage import Outlook, State, stage
 
 
 def look(context: Context) -> Outlook:
@@ -25,15 +18,15 @@ def look(context: Context) -> Outlook:
     fetched = context.products.get("archives")
     if fetched is None:
         return Outlook("would unpack what is fetched")
-    missing = [item.name for item in fetched if not _is_unpacked(context, item)]
-    if missing:
-        return Outlook(f"would unpack {', '.join(missing)}")
+    states = {item.name: _state_of(context, item) for item in fetched}
+    text = "\n".join(f"{name}: {reason}" for name, (_, reason) in states.items())
+    found = {state for state, _ in states.values()}
+    if found != {"done"}:
+        return Outlook(text, "changed" if "changed" in found else "todo")
     folders = tuple(_folder(context, item) for item in fetched)
-    if not all(_is_linked(context, item) for item in fetched):
-        return Outlook("would link what is unpacked")
     checkpoint = _checkpoint(context, folders, context.products.get("checkpoint"))
     products = {"folders": folders, "checkpoint": checkpoint}
-    return Outlook("already unpacked", "done", products, _facts(folders))
+    return Outlook(text, "done", products, _facts(folders))
 
 
 @stage(look=look, makes=("folders", "checkpoint"), runs_on="node", is_preparation=True)
@@ -44,12 +37,26 @@ def extract(
     for item in archives:
         # Beside a mount nothing can be written, and a folder was complete when it came.
         if item.kind == "archive":
-            _unpack_once(context, item)
+            unpacking.unpack_once(context, item, _folder(context, item))
         if not _is_linked(context, item):
             _link(_link_path(context, item), _link_target(context, item))
     folders = tuple(_folder(context, item) for item in archives)
     context.record(**_facts(folders))
     return folders, _checkpoint(context, folders, checkpoint)
+
+
+def _state_of(context: Context, item: Fetched) -> tuple[State, str]:
+    """Whether there is nothing left to do for this input, and what if there is."""
+    folder = _folder(context, item)
+    if item.kind == "archive":
+        state, reason = unpacking.state_of(context, item, folder)
+        if state != "done":
+            return state, f"{reason}{_other_content(context, item)}"
+    elif not folder.is_dir():
+        return "todo", "would be looked for"
+    if not _is_linked(context, item):
+        return "todo", f"would link {_link_path(context, item)} to it"
+    return "done", reason if item.kind == "archive" else "nothing to unpack"
 
 
 def _checkpoint(
@@ -67,44 +74,17 @@ def _checkpoint(
 def _folder(context: Context, item: Fetched) -> Path:
     if item.kind != "archive":
         return item.path
-    return context.datasets / f"{unpacking.stem(item.name)}-{(item.sha256 or '')[:8]}"
+    return inputs.unpacked_place(item.name, item.sha256, context.datasets)
 
 
-def _is_unpacked(context: Context, item: Fetched) -> bool:
-    folder = _folder(context, item)
-    return folder.is_dir() and (item.kind != "archive" or receipts.vouches(folder))
-
-
-def _unpack_once(context: Context, item: Fetched) -> None:
-    """The archive is a folder; two processes that need it at once share the work."""
-    folder = _folder(context, item)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if not _is_unpacked(context, item):
-            _unpack(context, item, folder)
-
-
-def _unpack(context: Context, item: Fetched, folder: Path) -> None:
-    started = time.monotonic()
-    if folder.is_dir():
-        # The folder was renamed into place just before its receipt could be written.
-        receipts.add(folder, archive=item.name, sha256=item.sha256)
-        return
-    limits = context.job.dataset.limits
-    allowed = unpacking.ArchiveLimits(limits.bytes, limits.members, limits.ratio)
-    with context.progress(f"extract {item.name}", None, "B") as advance:
-        contents = unpacking.extract(item.path, folder, limits=allowed, on_bytes=advance)
-    receipts.add(
-        folder,
-        archive=item.name,
-        sha256=item.sha256,
-        members=contents.members,
-        total_bytes=contents.size_bytes,
-    )
-    seconds = time.monotonic() - started
-    size = human_bytes(contents.size_bytes)
-    log.info("extracted %s: %d files, %s in %.1f s", item.name, contents.members, size, seconds)
-    context.event("extracted", archive=item.name, members=contents.members, folder=folder.name)
+def _other_content(context: Context, item: Fetched) -> str:
+    """That the archive's name has led to another content until now, if it has."""
+    link, target = _link_path(context, item), _link_target(context, item)
+    before = Path(link.readlink()).name if link.is_symlink() else ""
+    start = f"{stem(item.name)}-"
+    if not before.startswith(start) or before == Path(target).name:
+        return ""
+    return f"; its content is another (sha256 {before[len(start) :]}… before, {target[-8:]}… now)"
 
 
 def _facts(folders: tuple[Path, ...]) -> dict[str, int]:
@@ -115,7 +95,7 @@ def _facts(folders: tuple[Path, ...]) -> dict[str, int]:
 
 def _link_path(context: Context, item: Fetched) -> Path:
     """Code written for the platforms' samples looks for its data there."""
-    return context.data_dir / unpacking.stem(item.name)
+    return context.data_dir / stem(item.name)
 
 
 def _is_linked(context: Context, item: Fetched) -> bool:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import inputs, pretrained
+from pipeline import arrivals, inputs, places, pretrained
+from pipeline.arrivals import Way
 from pipeline.context import Context
 from pipeline.errors import CheckpointError, Mistake
 from pipeline.files import human_bytes
@@ -27,7 +28,10 @@ def look(context: Context) -> Outlook:
     """Tells from receipts what is here; local sources are compared by size and time."""
     items = _items(context)
     states = {archive.name: _state_of(context, archive, path) for archive, path in items}
-    text = "; ".join(f"{name}: {reason}" for name, (_, reason) in states.items())
+    text = "\n".join(f"{name}: {reason}" for name, (_, reason) in states.items())
+    wanted = _wanted(context)
+    if wanted and wanted.path:
+        text += f"\n{wanted.path.name}: used in place"
     found = {state for state, _ in states.values()}
     if found != {"done"}:
         return Outlook(text, "changed" if "changed" in found else "todo")
@@ -36,16 +40,51 @@ def look(context: Context) -> Outlook:
     return Outlook(text, "done", products)
 
 
-@stage(look=look, makes=("archives", "checkpoint", "inputs"), runs_on="node", is_preparation=True)
+def ask(context: Context) -> None:
+    """Asks the sources of what is here whether it is another one now."""
+    context.told.update(arrivals.ask(_items(context), context.limits))
+
+
+@stage(
+    look=look,
+    ask=ask,
+    makes=("archives", "checkpoint", "inputs"),
+    runs_on="node",
+    is_preparation=True,
+)
 def fetch(context: Context) -> Products:
     """Fetches what is missing or changed; each input lands whole or not at all."""
-    fetched = [_fetch_one(context, archive, path) for archive, path in _items(context)]
-    return _products(context, fetched)
+    way = _way(context)
+    items, needed = [], {}
+    for archive, path in _items(context):
+        if not way.is_here(archive, path):
+            found, size_bytes = arrivals.announced(archive, context.limits)
+            if found != archive:
+                archive = found
+                path = inputs.landing_place(archive, context.downloads, context.datasets)
+            needed[archive.name] = arrivals.needed_bytes(path, size_bytes)
+        items.append((archive, path))
+    places.require_room("cluster.data_dir", context.data_dir, needed)
+    return _products(context, [_fetch_one(context, way, *item) for item in items])
+
+
+def _way(context: Context) -> Way:
+    """Where the job unpacks, the folder of a dropped archive stands for it."""
+    is_unpacked = "extract" in context.job.mode.stages
+    return Way(
+        limits=context.limits,
+        now=context.told,
+        datasets=context.datasets if is_unpacked else None,
+        silence_s=context.job.cluster.node_wait_s,
+    )
 
 
 def _state_of(context: Context, archive: Archive, path: Path) -> tuple[State, str]:
     """As receipts tell; what is not here may also be another than the run on record had."""
-    state, reason = inputs.state_of(archive, path)
+    way = _way(context)
+    state, reason = inputs.state_of(
+        archive, path, now=way.now.get(archive.url), datasets=way.datasets
+    )
     before = {entry["name"]: entry for entry in context.previous.inputs} if context.previous else {}
     if state != "todo" or not before:
         return state, reason
@@ -59,9 +98,11 @@ def _items(context: Context) -> list[tuple[Archive, Path]]:
     """The inputs and where each lands: the data first, then models or a checkpoint."""
     wanted = _wanted(context)
     packed = pretrained.packed_models(context.job) if wanted and wanted.is_inside else ()
+    named = (*context.job.dataset.archives, *packed)
+    archives = [inputs.as_known(archive, context.datasets) for archive in named]
     items = [
         (archive, inputs.landing_place(archive, context.downloads, context.datasets))
-        for archive in (*context.job.dataset.archives, *packed)
+        for archive in archives
     ]
     if wanted and wanted.url:
         place = mask(wanted.url).split("?")[0].rstrip("/")
@@ -91,15 +132,11 @@ def _products(context: Context, fetched: list[Fetched]) -> Products:
     return tuple(fetched[:count]), checkpoint, [*facts[:count], found]
 
 
-def _fetch_one(context: Context, archive: Archive, path: Path) -> Fetched:
+def _fetch_one(context: Context, way: Way, archive: Archive, path: Path) -> Fetched:
     started = time.monotonic()
-    was_here = inputs.state_of(archive, path)[0] == "done"
-    if not was_here and inputs.is_really_folder(archive, context.limits):
-        archive = archive.model_copy(update={"url": f"{archive.url}/"})
-        path = inputs.landing_place(archive, context.downloads, context.datasets)
     with context.progress(f"fetch {archive.name}", inputs.size_of(archive), "B") as advance:
-        fetched = inputs.fetch(archive, path, limits=context.limits, on_bytes=advance)
-    if not was_here:
+        fetched = arrivals.fetch(archive, path, way, on_bytes=advance)
+    if fetched.is_new:
         seconds = time.monotonic() - started
         size = human_bytes(fetched.size_bytes or 0)
         log.info("fetched %s: %s in %.1f s", archive.name, size, seconds)

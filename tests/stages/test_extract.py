@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import receipts
 from pipeline.context import Context
-from pipeline.errors import ArchiveError
+from pipeline.errors import ArchiveError, IntegrityError
 from pipeline.job import Archive, Dataset, Job
 from pipeline.stages.extract import extract, look
 from pipeline.stages.fetch import fetch
-from tests.running import context_of, files_below, make_job
+from tests.running import context_of, files_below, make_archive, make_job
 
 
 @pytest.fixture
@@ -60,13 +62,146 @@ def test_a_second_time_nothing_is_done(context: Context, caplog: pytest.LogCaptu
 
 
 def test_a_kill_before_the_receipt(context: Context) -> None:
-    """A folder that was renamed into place is whole, so it only lacks its receipt."""
+    """A folder that was renamed into place is whole; its receipt comes to tell the same."""
     folder = unpacked(context)
+    before = receipts.last(folder)
     receipts.table_of(folder).unlink()
-    assert look(context).state == "todo"
+    assert "receipt" in look(context).text
 
     assert unpacked(context) == folder
+
     assert look(context).state == "done"
+    assert receipts.last(folder) == before
+
+
+@pytest.mark.parametrize("lost", ["train", "train/a.txt"])
+def test_what_went_from_a_folder_comes_back(context: Context, lost: str) -> None:
+    """A file or folder near the top that is gone is noticed, named, and all is unpacked again."""
+    folder = unpacked(context)
+    path = folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert "would unpack it again: " in look(context).text
+
+    unpacked(context)
+
+    assert sorted(files_below(folder)) == ["test/b.txt", "train/a.txt"]
+    assert look(context).state == "done"
+    assert [p.name for p in context.datasets.iterdir() if ".tmp" in p.name] == []
+
+
+def test_what_others_add_to_a_folder_stays(context: Context) -> None:
+    """A cache beside the data is no damage."""
+    folder = unpacked(context)
+    (folder / "cache.bin").write_bytes(b"x")
+
+    assert look(context).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"members": 1}, "2 members, but dataset.limits.members allows 1"),
+        ({"bytes": 8}, "9 B, but dataset.limits.bytes allows 8 B"),
+        ({"ratio": 0.01}, "9 B, but dataset.limits.ratio allows 0.01 times"),
+    ],
+)
+def test_a_lowered_limit_refuses_what_is_unpacked(
+    context: Context, limit: dict[str, float], said: str
+) -> None:
+    """It is noticed beforehand and named; another job may still use the folder."""
+    folder = unpacked(context)
+    limits = context.job.dataset.limits.model_copy(update=limit)
+    strict = with_dataset(context, limits=limits)
+
+    outlook = look(strict)
+
+    assert (outlook.state, said in outlook.text) == ("changed", True)
+    with pytest.raises(ArchiveError, match=re.escape(said)):
+        unpacked(strict)
+    assert look(context).state == "done"
+    assert folder.is_dir()
+
+
+def test_another_content_is_named(context: Context) -> None:
+    """The archive of this name has another digest now; the old folder is left to others."""
+    before = unpacked(context)
+    make_archive(Path(context.job.dataset.archives[0].url), "another")
+    context.products.update(fetch.run(context, {}))
+
+    assert f"its content is another (sha256 {before.name[-8:]}… before" in look(context).text
+    folder = unpacked(context)
+
+    assert folder != before
+    assert (context.data_dir / "set").resolve() == folder.resolve()
+    assert before.is_dir()
+
+
+def test_an_archive_that_was_replaced_is_not_taken(context: Context, tmp_path: Path) -> None:
+    """Another run may have fetched something else under the same name meanwhile."""
+    other = make_archive(tmp_path / "b" / "set.zip", "other")
+    fetch.run(context_of(make_job(tmp_path, url=str(other))), {})
+
+    with pytest.raises(IntegrityError, match="another run has replaced it"):
+        unpacked(context)
+
+    assert not any(p.name.startswith("set-") for p in context.datasets.iterdir())
+
+
+def with_dataset(context: Context, **changes: object) -> Context:
+    """The same context with other values in the job's dataset."""
+    dataset = context.job.dataset.model_copy(update=changes)
+    return replace(context, job=context.job.model_copy(update={"dataset": dataset}))
+
+
+def test_a_dropped_archive_is_not_fetched_again(context: Context) -> None:
+    """While its folder is there, nothing is missing; the receipt still knows its digest."""
+    context = with_dataset(context, keep_archives=False)
+    archive = context.products["archives"][0]
+    folder = unpacked(context)
+
+    fetched = fetch.look(context)
+
+    receipt = receipts.last(archive.path)
+    assert not archive.path.exists()
+    assert fetched.state == "done"
+    assert fetched.products["archives"] == (archive,)
+    assert (receipt["sha256"], receipt["dropped"]) == (archive.sha256, True)
+    assert look(context).state == "done"
+    assert unpacked(context) == folder
+
+
+def test_a_dropped_archive_is_fetched_again_where_its_folder_is_gone(context: Context) -> None:
+    """The plan says why; afterwards everything is as it was, and the archive is gone again."""
+    context = with_dataset(context, keep_archives=False)
+    folder = unpacked(context)
+    shutil.rmtree(folder)
+    assert "it was dropped once it was unpacked" in fetch.look(context).text
+
+    context.products.update(fetch.run(context, {}))
+    assert context.products["archives"][0].path.is_file()
+
+    assert unpacked(context) == folder
+    assert not context.products["archives"][0].path.exists()
+
+
+def test_a_dropped_archive_is_fetched_for_a_job_that_does_not_unpack(context: Context) -> None:
+    """A job whose stages end with fetch wants the archive itself."""
+    unpacked(with_dataset(context, keep_archives=False))
+    job = make_job(context.data_dir.parent, stages=("fetch",))
+
+    assert fetch.look(context_of(job)).state == "todo"
+
+
+def test_an_archive_kept_until_now_is_dropped(context: Context) -> None:
+    """keep_archives may be changed when everything is unpacked already."""
+    folder = unpacked(context)
+    context = with_dataset(context, keep_archives=False)
+    assert "would drop the archive" in look(context).text
+
+    assert unpacked(context) == folder
+
+    assert not context.products["archives"][0].path.exists()
+    assert Path(context.job.dataset.archives[0].url).is_file()
 
 
 def test_a_kill_before_the_link(context: Context) -> None:
