@@ -22,6 +22,7 @@ from pipeline import (
     outcome,
     preparation,
     ranks,
+    relatives,
     runner,
     steps,
     views,
@@ -106,7 +107,8 @@ def _plan(composed: Composed, found: Arguments) -> int:
     is_done = previous is not None and completion.looks_complete(context, decided)
     if previous and is_done:
         decided = completion.settled(decided)
-    views.show_plan(context, decided, is_result=True)
+    news = relatives.difference(context, composed.mapping)
+    views.show_plan(context, decided, is_result=True, news=news)
     if previous and is_done:
         views.show_done(previous, context.folder, context.manifest.command)
     _tell(composed.notes)
@@ -127,7 +129,8 @@ def _run(composed: Composed, found: Arguments, argv: Sequence[str]) -> int:
 
     def before_work(context: Context, decided: Sequence[Step]) -> None:
         probe_components(job, os.environ)
-        views.show_plan(context, decided, is_result=False)
+        news = relatives.difference(context, composed.mapping)
+        views.show_plan(context, decided, is_result=False, news=news)
         _tell(composed.notes)
 
     def as_first(here: World) -> int:

@@ -16,7 +16,7 @@ from pipeline import flags, launched, overrides
 from pipeline.arguments import Arguments, Setting
 from pipeline.choices import EXPERIMENT, Choices, choose
 from pipeline.errors import ConfigError, Mistake
-from pipeline.identity import digest_of
+from pipeline.identity import digest_of, sources_of
 from pipeline.job import Job
 from pipeline.launch import Launch, Tables
 from pipeline.launch import read as launch_of
@@ -86,7 +86,8 @@ def compose(
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
     notes = [*launched.notes_of(launch, job), *choices.notes]
     facts = launched.facts_of(launch, notes)
-    job = job.model_copy(update={"digest": digest_of(job, checkpoint), "launched": facts})
+    found = {"digest": digest_of(job, checkpoint), "sources": sources_of(job), "launched": facts}
+    job = job.model_copy(update=found)
     return Composed(job, mapping, notes)
 
 

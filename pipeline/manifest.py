@@ -78,6 +78,7 @@ class Manifest(BaseModel):
     inputs: tuple[Mapping[str, Any], ...] = ()
     launch: Mapping[str, Any] = {}
     environment: Mapping[str, Any] = {}
+    sources: Mapping[str, str] = {}
 
     def replaced(self, **changes: Any) -> Manifest:
         """The same record with these fields changed."""

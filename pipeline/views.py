@@ -17,8 +17,13 @@ from pipeline.steps import Step
 _STYLES = {"complete": "bold green", "failed": "bold red"}
 
 
-def show_plan(context: Context, decided: Sequence[Step], *, is_result: bool) -> None:
-    """Where things go, and the stages with what each would do or why it would not."""
+def show_plan(
+    context: Context, decided: Sequence[Step], *, is_result: bool, news: str = ""
+) -> None:
+    """Where things go, and the stages with what each would do or why it would not.
+
+    `news` is what makes this run another one than those before it.
+    """
     job = context.job
     facts = {
         "run": job.run_id,
@@ -29,6 +34,8 @@ def show_plan(context: Context, decided: Sequence[Step], *, is_result: bool) -> 
     }
     if context.reason_to_start_anew:
         facts["anew"] = f"{context.reason_to_start_anew}; the earlier run is put aside"
+    if news:
+        facts["new"] = news
     _rows(facts, to_errors=not is_result)
     console.say("", to_errors=not is_result)
     width = max(len(step.stage.name) for step in decided) + 2

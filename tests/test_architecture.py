@@ -18,7 +18,7 @@ HOUSE = ROOT / "pipeline"
 FLOORS = (
     ("bootstrap",),
     ("cli",),
-    ("views", "hydra_entry", "commands", "bundle", "doctor"),
+    ("views", "relatives", "hydra_entry", "commands", "bundle", "doctor"),
     ("compose",),
     ("launched",),
     ("launch",),
