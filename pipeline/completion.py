@@ -34,13 +34,19 @@ def looks_complete(context: Context, decided: Sequence[Step]) -> bool:
         return False
     if any(step.outlook.state == "changed" for step in decided):
         return False
-    # A job that ends with data has made nothing else that could stand for them.
-    if any(step.works and step.stage.is_preparation for step in decided):
+    if _lacks_its_data(decided):
         return False
     if not manifest.is_intact(previous, context.folder):
         return False
     found = [step.outlook.products.get("inputs") for step in decided]
     return not any(differences(previous.inputs, masked(inputs)) for inputs in found if inputs)
+
+
+def _lacks_its_data(decided: Sequence[Step]) -> bool:
+    """Whether the job was to end with data on this machine, and they are not all there."""
+    made = [step for step in decided if step.stage.name != "export"]
+    on_node = [step for step in made if step.stage.is_preparation and step.stage.runs_on == "node"]
+    return len(on_node) == len(made) and any(step.works for step in on_node)
 
 
 def settled(decided: Sequence[Step]) -> list[Step]:

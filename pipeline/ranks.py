@@ -68,6 +68,7 @@ def _launch(
     with runfolder.owned(context.folder, by_launcher=True):
         if context.previous and context.previous.status == "complete":
             stages, _ = find_all(job.mode.stages)
+            steps.ask(stages, context)
             if completion.is_complete(context, steps.foresee(stages, context)):
                 return as_first(ALONE)
         start = [sys.executable, sys.argv[0], *argv]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.errors import AccessDeniedError, ConfigError, RunBusyError
 from pipeline.manifest import Manifest
 from pipeline.storage.local import LocalStorage
 from tests.running import files_below, go, make_archive, make_job
+from tests.servers import WebServer, serving
 
 WITH_RESULT = ("fetch", "extract", "tests.running.make", "export")
 
@@ -100,6 +102,43 @@ def test_changed_inputs_start_the_run_anew(tmp_path: Path) -> None:
     assert "started anew (inputs changed: set.zip (sha256" in log
     assert second.manifest.inputs != first.manifest.inputs
     assert "another" in (tmp_path / "data" / "set" / "train" / "a.txt").read_text()
+
+
+def test_a_changed_object_starts_the_run_anew(tmp_path: Path) -> None:
+    """A finished run asks whether its object is still the same, and is not reused if not."""
+    contents = [make_archive(tmp_path / name, name).read_bytes() for name in ("a", "b")]
+    with serving(WebServer(files={"set.zip": contents[0]})) as web:
+        job = make_job(tmp_path, stages=WITH_RESULT, url=f"{web.url}/set.zip")
+        go(job)
+        assert go(job).was_done
+        web.files["set.zip"] = contents[1]
+
+        second = go(job)
+
+    assert (second.exit_code, second.manifest.attempt, second.was_done) == (0, 2, False)
+    assert (tmp_path / "data" / "set" / "train" / "a.txt").read_text() == "b"
+
+
+def test_a_finished_run_needs_no_place_to_be_up(tmp_path: Path) -> None:
+    """Everything is here and verified, so that a dead server is worth a warning only."""
+    content = make_archive(tmp_path / "a.zip").read_bytes()
+    with serving(WebServer(files={"set.zip": content})) as web:
+        job = make_job(tmp_path, stages=WITH_RESULT, url=f"{web.url}/set.zip")
+        go(job)
+
+    assert go(job).was_done
+
+
+def test_a_job_that_ends_with_data_brings_them_back(tmp_path: Path) -> None:
+    """It has made nothing else that could stand for them; a result stands for itself."""
+    for stages in (("fetch", "extract"), WITH_RESULT):
+        folder = tmp_path / str(len(stages))
+        job = make_job(folder, stages=stages)
+        go(job)
+        shutil.rmtree(folder / "data" / "datasets")
+
+        assert go(job).was_done == (stages == WITH_RESULT)
+        assert (folder / "data" / "set" / "train").exists() == (stages != WITH_RESULT)
 
 
 def test_a_new_time_alone_changes_nothing(tmp_path: Path) -> None:
