@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import transfer
 from pipeline.context import Context
-from pipeline.errors import DiskFullError
+from pipeline.errors import DiskFullError, StorageError
 from pipeline.job import Archive, Job
 from pipeline.pretrained import Checkpoint
 from pipeline.stages.fetch import fetch, look
+from pipeline.storage import Entry
+from pipeline.storage.protocol import RefusedError
+from pipeline.transfer import Limits
 from tests.running import context_of, make_archive, make_job
 from tests.servers import WebServer, closed_port, serving
 
@@ -147,6 +151,22 @@ def test_a_declared_digest_spares_the_question(tmp_path: Path, web: WebServer) -
     assert look(context).state == "done"
 
 
+class Breaking:
+    """A storage whose answers end after a hundred bytes of a thousand."""
+
+    url = "https://host"
+
+    def head(self, key: str) -> Entry:
+        """An object of a thousand bytes."""
+        return Entry(key, 1000, etag="one")
+
+    def get(self, key: str, **how: object) -> Iterator[bytes]:
+        """The first hundred."""
+        del how
+        yield b"x" * 100
+        raise RefusedError(f"{self.url}/{key}: answered 403")
+
+
 def test_a_plan_has_a_line_for_each_input(tmp_path: Path) -> None:
     """What is here, what would go on, what would come and from where, what is used in place."""
     names = ("here.zip", "half.zip", "new.zip")
@@ -158,9 +178,10 @@ def test_a_plan_has_a_line_for_each_input(tmp_path: Path) -> None:
     archives.append(Archive(url=f"{tmp_path}/mounted", name="mounted", mount=True))
     archives.append(Archive(url="https://host/far.zip?Signature=word", name="far.zip"))
     context = with_archives(make_job(tmp_path), tuple(archives))
-    half = context.downloads / "half.zip.part"
-    half.write_bytes(b"x" * 100)
-    half.with_name(f"{half.name}.json").write_text("{}")
+    with pytest.raises(StorageError):
+        transfer.download(
+            Breaking(), "half.zip", context.downloads / "half.zip", limits=Limits(1, 0, 1.0)
+        )
 
     lines = look(context).text.splitlines()
 
