@@ -26,6 +26,7 @@ class LocalStorage:
         """Takes a plain path or a file:// URL."""
         self._root = Path(normalise(url)).absolute()
         self.url = str(self._root)
+        self._start = self.url.rstrip("/") + "/"
 
     def head(self, key: str) -> Entry | None:
         """What lies under the key, or None; folders are no objects."""
@@ -37,21 +38,21 @@ class LocalStorage:
         folder = prefix.rpartition("/")[0]
         start = self._path(folder) if folder else self._root
         if start.is_dir():
-            for path in _walk(start, ancestors=()):
-                key = path.relative_to(self._root).as_posix()
-                if key.startswith(prefix):
-                    yield _entry(key, path.stat())
+            for entry in _walk(str(start), f"{folder}/" if folder else "", ancestors=()):
+                if entry.key.startswith(prefix):
+                    yield entry
 
     def get(
         self, key: str, *, start_byte: int = 0, end_byte: int | None = None, etag: str = ""
     ) -> Iterator[bytes]:
         """The file's bytes from `start_byte` on, to before `end_byte`."""
         path = self._path(key)
-        with naming_cause(path), path.open("rb") as file:
+        with naming_cause(path), path.open("rb", buffering=0) as file:
             found = _entry(key, os.fstat(file.fileno()))
             if etag and found.etag != etag:
                 raise ObjectChangedError(f"{path} has changed since it was begun; start over.")
-            file.seek(start_byte)
+            if start_byte:
+                file.seek(start_byte)
             left_bytes = (found.size_bytes if end_byte is None else end_byte) - start_byte
             while left_bytes > 0 and (chunk := file.read(min(CHUNK_BYTES, left_bytes))):
                 left_bytes -= len(chunk)
@@ -80,7 +81,7 @@ class LocalStorage:
             path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self._root / inside(key, origin=self.url)
+        return Path(f"{self._start}{inside(key, origin=self.url)}")
 
 
 def _entry(key: str, status: os.stat_result) -> Entry:
@@ -101,15 +102,16 @@ def _copy(source: Path, target: Path, on_bytes: OnBytes) -> str:
     return digest.hexdigest()
 
 
-def _walk(folder: Path, *, ancestors: tuple[str, ...]) -> Iterator[Path]:
-    """Every file below, links followed, but never in a circle."""
+def _walk(folder: str, prefix: str, *, ancestors: tuple[str, ...]) -> Iterator[Entry]:
+    """Every file below, as its key with this prefix; links followed, but never in a circle."""
     identity = os.path.realpath(folder)
     if identity in ancestors:
         return
-    with naming_cause(folder):
-        children = sorted(folder.iterdir())
-    for path in children:
-        if path.is_dir():
-            yield from _walk(path, ancestors=(*ancestors, identity))
-        elif path.is_file() and not _BEING_WRITTEN.fullmatch(path.name):
-            yield path
+    with naming_cause(Path(folder)), os.scandir(folder) as found:
+        children = sorted(found, key=lambda child: child.name)
+    for child in children:
+        if child.is_dir():
+            below = f"{prefix}{child.name}/"
+            yield from _walk(child.path, below, ancestors=(*ancestors, identity))
+        elif child.is_file() and not _BEING_WRITTEN.fullmatch(child.name):
+            yield _entry(f"{prefix}{child.name}", child.stat())

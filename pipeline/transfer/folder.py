@@ -13,9 +13,9 @@ from pipeline.folders import building, inside, refuse_clashes, workshop_of
 from pipeline.storage import BulkStorage, Entry, OnBytes, Storage, ignore_bytes
 from pipeline.storage.disk import naming_cause
 from pipeline.transfer.bulk import adopt, batches, copy_batch
-from pipeline.transfer.download import Fetching
+from pipeline.transfer.fetching import Fetching
 from pipeline.transfer.journal import Journal, read
-from pipeline.transfer.ranges import recorded_bytes
+from pipeline.transfer.ranges import RECORD_SUFFIX, recorded_bytes
 from pipeline.transfer.receipt import Receipt
 from pipeline.transfer.retry import Limits, retry
 from pipeline.transfer.workers import Workers
@@ -23,7 +23,10 @@ from pipeline.transfer.workers import Workers
 # Below this size, starting a file over is cheaper than the record that would spare it.
 _RECORDED_BYTES = 8 << 20
 
-_FILES, _JOURNAL, _RECORD = "files", "receipts.jsonl", ".ranges"
+# Of files below this size Python's own work is the most, which only one thread does at a time.
+_SMALL_BYTES = 256 << 10
+
+_FILES, _JOURNAL = "files", "receipts.jsonl"
 
 
 def download_folder(
@@ -58,9 +61,8 @@ def download_folder(
         with _Fetching(storage, prefix, workshop, limits=limits, workers=workers) as fetching:
             fetching.remove_strangers(entries)
             fetching.require_space(entries)
-            if isinstance(storage, BulkStorage):
-                fetching.fetch_together(storage, entries)
-            receipts = workers.run(fetching.fetch, entries)
+            fetching.fetch_together(entries)
+            receipts = workers.run(fetching.fetch, entries, at_first=_at_first(entries, limits))
         # All at the end costs a fraction of syncing each when it arrives.
         sync_all(workshop, (fetching.path_of(entry.key) for entry in entries))
     return receipts
@@ -73,10 +75,14 @@ def arrived_folder_bytes(folder: Path) -> int:
 
 def _arrived_bytes(workshop: Path) -> int:
     whole_bytes = {receipt.key: receipt.size_bytes for receipt in read(workshop / _JOURNAL)}
-    parts = workshop.glob(f"*{_RECORD}")
-    return sum(whole_bytes.values()) + sum(
-        recorded_bytes(path, path.with_suffix("")) for path in parts
-    )
+    parts = [path.with_suffix("") for path in workshop.glob(f"*{RECORD_SUFFIX}")]
+    return sum(whole_bytes.values()) + sum(recorded_bytes(path) for path in parts)
+
+
+def _at_first(entries: Collection[Entry], limits: Limits) -> int:
+    """With how many threads to begin; there will be more where they have to wait for answers."""
+    total_bytes = sum(entry.size_bytes for entry in entries)
+    return 1 if total_bytes < _SMALL_BYTES * len(entries) else limits.parallel
 
 
 class _Fetching(contextlib.AbstractContextManager["_Fetching"]):
@@ -86,20 +92,22 @@ class _Fetching(contextlib.AbstractContextManager["_Fetching"]):
         self, storage: Storage, prefix: str, workshop: Path, *, limits: Limits, workers: Workers
     ) -> None:
         self._storage = storage
+        self._bulk = storage if isinstance(storage, BulkStorage) else None
         self._prefix = prefix
         self._workshop = workshop
+        self._files = str(workshop / _FILES)
         self._limits = limits
         self._workers = workers
         self._journal = Journal(workshop / _JOURNAL)
         self._brought: dict[str, Receipt] = {}
-        self._made: set[Path] = set()
+        self._made: set[str] = set()
 
     def __exit__(self, *error: object) -> None:
         self._journal.__exit__(None, None, None)
 
     def path_of(self, key: str) -> Path:
         """Where the object lies until the folder is whole."""
-        return self._workshop / _FILES / key[len(self._prefix) :]
+        return Path(f"{self._files}/{key[len(self._prefix) :]}")
 
     def remove_strangers(self, entries: Collection[Entry]) -> None:
         """Of an earlier attempt only those files are left that the listing still has."""
@@ -117,12 +125,14 @@ class _Fetching(contextlib.AbstractContextManager["_Fetching"]):
         sizes_bytes = sum(max(0, entry.size_bytes) for entry in entries)
         require_space(self._workshop, sizes_bytes - _arrived_bytes(self._workshop))
 
-    def fetch_together(self, storage: BulkStorage, entries: Sequence[Entry]) -> None:
+    def fetch_together(self, entries: Sequence[Entry]) -> None:
         """What the storage brings many at a time is there; the rest is left to `fetch`."""
+        if self._bulk is None:
+            return
         new = [e for e in entries if not self._journal.earlier(e, self.path_of(e.key))]
         for batch in batches(new):
             come = copy_batch(
-                storage, self._prefix, batch, self._workshop / "batch",
+                self._bulk, self._prefix, batch, self._workshop / "batch",
                 limits=self._limits, workers=self._workers,
             )  # fmt: skip
             for entry, path in come:
@@ -139,26 +149,29 @@ class _Fetching(contextlib.AbstractContextManager["_Fetching"]):
         if earlier:
             self._workers.count(earlier.size_bytes)
             return earlier
-        if path.parent not in self._made:
+        parent = entry.key.rpartition("/")[0]
+        if parent not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(path.parent)
+            self._made.add(parent)
         receipt = self._fetching(entry, path).run()
         self._journal.add(receipt)
         return receipt
 
     def _fetching(self, entry: Entry, path: Path) -> Fetching:
-        # Not beside the file: a key may end in ".part" itself.
-        name = hashlib.sha256(entry.key.encode("utf-8", "surrogateescape")).hexdigest()
+        is_recorded = entry.size_bytes >= _RECORDED_BYTES
         return Fetching(
             storage=self._storage,
             key=entry.key,
             path=path,
-            part_path=self._workshop / name,
-            record_path=self._workshop / f"{name}{_RECORD}",
             limits=self._limits,
             workers=self._workers,
+            bulk=self._bulk,
             sleep=self._workers.sleep,
+            part_path=self._part_path(entry.key) if is_recorded else None,
             entry=entry,
             is_synced=False,
-            is_recorded=entry.size_bytes >= _RECORDED_BYTES,
         )
+
+    def _part_path(self, key: str) -> Path:
+        # Not beside the file: a key may end in ".part" itself.
+        return self._workshop / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -17,6 +17,8 @@ from pipeline.files import CHUNK_BYTES
 _SLOT = struct.Struct("<QII")
 _PLACE = struct.Struct("<QQII")
 
+RECORD_SUFFIX = ".ranges"
+
 Version = Mapping[str, object]
 
 
@@ -109,9 +111,14 @@ class Record:
         self._path.unlink(missing_ok=True)
 
 
-def recorded_bytes(record_path: Path, part_path: Path) -> int:
+def record_path_of(part_path: Path) -> Path:
+    """Where the record of this unfinished file lies."""
+    return part_path.with_name(f"{part_path.name}{RECORD_SUFFIX}")
+
+
+def recorded_bytes(part_path: Path) -> int:
     """How many bytes of the unfinished file are there, by its record."""
-    _, ranges = Record(record_path).read()
+    _, ranges = Record(record_path_of(part_path)).read()
     reached_byte = max((r.reached_byte for r in ranges if r.done_bytes), default=0)
     with contextlib.suppress(OSError):
         if part_path.stat().st_size >= reached_byte:

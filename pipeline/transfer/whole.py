@@ -16,10 +16,19 @@ from pipeline.transfer.retry import Progress
 class Whole:
     """An object on its way to a file; every attempt begins at its first byte."""
 
-    def __init__(self, storage: Storage, entry: Entry, path: Path, *, on_bytes: OnBytes) -> None:
-        """Takes where it comes from and where it goes."""
+    def __init__(
+        self,
+        storage: Storage,
+        entry: Entry,
+        path: Path,
+        *,
+        bulk: BulkStorage | None,
+        on_bytes: OnBytes,
+    ) -> None:
+        """Takes where it comes from and where it goes; `bulk` is the storage that copies it."""
         self.progress = Progress()
         self._storage = storage
+        self._bulk = bulk
         self._entry = entry
         self._path = path
         self._on_bytes = on_bytes
@@ -34,10 +43,7 @@ class Whole:
         """
         if self._size_bytes:
             self._count(-self._size_bytes)
-        if isinstance(self._storage, BulkStorage):
-            found = self._copy(self._storage)
-        else:
-            found = self._stream()
+        found = self._stream() if self._bulk is None else self._copy(self._bulk)
         self._verify(found, sha256)
         mtime_ns = self._path.stat().st_mtime_ns
         return Receipt(self._entry.key, self._size_bytes, found, self._entry.etag, mtime_ns)

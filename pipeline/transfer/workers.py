@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -15,6 +16,11 @@ T = TypeVar("T")
 
 # How long a failed group waits for its members to notice before its error is raised.
 _LEAVE_S = 1.0
+
+# How often it is decided whether there should be more threads, and how much of one core's time
+# a process uses whose threads would only be in each other's way.
+_GROW_S = 0.02
+_BUSY = 0.8
 
 
 class StoppedError(Exception):
@@ -62,11 +68,14 @@ class Workers:
         if self._stop.wait(seconds):
             raise StoppedError
 
-    def run(self, work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    def run(
+        self, work: Callable[[S], T], items: Sequence[S], *, at_first: int | None = None
+    ) -> list[T]:
         """What `work` returns for each item, in their order; the first error ends all.
 
-        The threads are daemons and the caller waits for one event, so that an interrupt
-        ends it at once, also while a member stands in a read.
+        `at_first` threads begin (all by default); more come while they mostly wait. They
+        are daemons and the caller waits for one event, so that an interrupt ends it at
+        once, also while a member stands in a read.
         """
         results: list[Any] = [None] * len(items)
         if not items:
@@ -79,7 +88,8 @@ class Workers:
 
         self._next, self._left = next_item, len(items)
         try:
-            self._start(len(items))
+            self._start(min(len(items), at_first or self._parallel))
+            self._grow(len(items))
             self._ended.wait()
             if self._error is not None:
                 self._leave()
@@ -100,6 +110,16 @@ class Workers:
         finally:
             with self._change:
                 self._shared.remove(shared)
+
+    def _grow(self, count: int) -> None:
+        """Twice as many threads run, again and again, as long as this process is mostly waiting."""
+        while len(self._threads) < min(self._parallel, count):
+            began_s, used_s = time.monotonic(), time.process_time()
+            if self._ended.wait(_GROW_S):
+                return
+            busy_s, passed_s = time.process_time() - used_s, time.monotonic() - began_s
+            if busy_s < _BUSY * passed_s:
+                self._start(2 * len(self._threads))
 
     def _start(self, count: int) -> None:
         """So many threads run, but no more than the group may have."""

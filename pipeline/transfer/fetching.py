@@ -1,0 +1,140 @@
+"""One object on its way to one file, in ranges or whole, begun anew when it changes meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.errors import ObjectMissingError
+from pipeline.files import require_space, sync
+from pipeline.storage import (
+    BulkStorage,
+    Entry,
+    ObjectChangedError,
+    RangesRefusedError,
+    Storage,
+)
+from pipeline.transfer.partial import Partial
+from pipeline.transfer.ranges import Range, record_path_of
+from pipeline.transfer.receipt import Receipt
+from pipeline.transfer.retry import Limits, Progress, retry
+from pipeline.transfer.shares import Shares
+from pipeline.transfer.whole import Whole
+from pipeline.transfer.workers import Workers
+
+# Ranges of this size keep a connection at its full speed for a while; of a very big object
+# they are larger, so that its record stays small.
+PART_BYTES = 32 << 20
+_MOST_PARTS = 4096
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Sleep = Callable[[float], object]
+
+
+@dataclass
+class Fetching:
+    """One object on its way; `entry`, where the caller knows it, spares the first question.
+
+    Without `part_path` nothing is kept of an attempt that fails, nor under another name:
+    nobody takes the file for whole before its receipt is there. `bulk` is the storage too,
+    if it is one that copies objects whole.
+    """
+
+    storage: Storage
+    key: str
+    path: Path
+    limits: Limits
+    workers: Workers
+    bulk: BulkStorage | None
+    sleep: Sleep
+    part_path: Path | None = None
+    sha256: str | None = None
+    entry: Entry | None = None
+    is_synced: bool = True
+
+    def run(self) -> Receipt:
+        """Fetches what is still missing; begins anew as often as the object changes meanwhile."""
+        entry = self.entry or self._look()
+        has_ranges, left = True, self.limits.retries
+        while True:
+            try:
+                return self._fetch(entry, has_ranges=has_ranges)
+            except RangesRefusedError:
+                if not has_ranges:
+                    raise
+                has_ranges = False
+            except ObjectChangedError as error:
+                if left == 0:
+                    raise
+                log.warning("%s", error)
+                left -= 1
+                entry = self._look()
+
+    def _look(self) -> Entry:
+        entry = self._retried(lambda: self.storage.head(self.key), Progress())
+        if entry is None:
+            where = f"{self.storage.url}/{self.key}"
+            raise ObjectMissingError(f"{where}: there is no such object; check the URL.")
+        return entry
+
+    def _fetch(self, entry: Entry, *, has_ranges: bool) -> Receipt:
+        is_told_apart = bool(entry.etag or self.sha256) and entry.size_bytes >= 0
+        if self.part_path is None:
+            return self._fetch_whole(entry, self.path)
+        if self.bulk is None and is_told_apart:
+            return self._fetch_ranges(entry, self.part_path, has_ranges=has_ranges)
+        require_space(self.part_path, entry.size_bytes)
+        record_path_of(self.part_path).unlink(missing_ok=True)
+        receipt = self._fetch_whole(entry, self.part_path)
+        self.part_path.replace(self.path)
+        return receipt
+
+    def _fetch_whole(self, entry: Entry, path: Path) -> Receipt:
+        whole = Whole(self.storage, entry, path, bulk=self.bulk, on_bytes=self.workers.count)
+        whole.progress.others = self._others
+        receipt = self._retried(lambda: whole.fetch(sha256=self.sha256), whole.progress)
+        if self.is_synced:
+            sync(path)
+        return receipt
+
+    def _fetch_ranges(self, entry: Entry, part_path: Path, *, has_ranges: bool) -> Receipt:
+        partial = Partial(part_path, record_path_of(part_path), on_bytes=self.workers.count)
+        missing = partial.begin(entry, part_bytes=_part_bytes(entry, has_ranges=has_ranges))
+
+        def fetch(one: Range) -> None:
+            progress = Progress(others=self._others)
+
+            def attempt() -> None:
+                partial.receive(self.storage, entry, one, progress=progress, check=shares.check)
+
+            self._retried(attempt, progress)
+
+        shares = Shares(missing, fetch)
+        try:
+            shares.fetch_all(self.workers)
+        except (ObjectChangedError, RangesRefusedError):
+            partial.discard()
+            raise
+        where = f"{self.storage.url}/{self.key}"
+        found = partial.verify(sha256=self.sha256, where=where)
+        return partial.finish(entry, self.path, sha256=found, is_synced=self.is_synced)
+
+    def _others(self) -> int:
+        return self.workers.finished
+
+    def _retried(self, action: Callable[[], T], progress: Progress) -> T:
+        return retry(action, limits=self.limits, progress=progress, sleep=self.sleep)
+
+
+def _part_bytes(entry: Entry, *, has_ranges: bool) -> int:
+    """How long a range is; one range is the whole of what is small or cannot be divided."""
+    if not has_ranges or entry.size_bytes < 2 * PART_BYTES:
+        return max(entry.size_bytes, 1)
+    return max(PART_BYTES, math.ceil(entry.size_bytes / _MOST_PARTS))
