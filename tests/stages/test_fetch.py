@@ -9,15 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import transfer
 from pipeline.context import Context
 from pipeline.errors import DiskFullError, StorageError
 from pipeline.job import Archive, Job
 from pipeline.pretrained import Checkpoint
 from pipeline.stages.fetch import fetch, look
-from pipeline.storage import Entry
-from pipeline.storage.protocol import RefusedError
-from pipeline.transfer import Limits
 from tests.running import context_of, make_archive, make_job
 from tests.servers import WebServer, closed_port, serving
 
@@ -151,25 +147,9 @@ def test_a_declared_digest_spares_the_question(tmp_path: Path, web: WebServer) -
     assert look(context).state == "done"
 
 
-class Breaking:
-    """A storage whose answers end after a hundred bytes of a thousand."""
-
-    url = "https://host"
-
-    def head(self, key: str) -> Entry:
-        """An object of a thousand bytes."""
-        return Entry(key, 1000, etag="one")
-
-    def get(self, key: str, **how: object) -> Iterator[bytes]:
-        """The first hundred."""
-        del how
-        yield b"x" * 100
-        raise RefusedError(f"{self.url}/{key}: answered 403")
-
-
 def test_a_plan_has_a_line_for_each_input(tmp_path: Path) -> None:
-    """What is here, what would go on, what would come and from where, what is used in place."""
-    names = ("here.zip", "half.zip", "new.zip")
+    """What is here, what would come and from where, what is used in place."""
+    names = ("here.zip", "new.zip")
     for name in names:
         make_archive(tmp_path / "source" / name, name * 1000)
     (tmp_path / "mounted").mkdir()
@@ -178,20 +158,26 @@ def test_a_plan_has_a_line_for_each_input(tmp_path: Path) -> None:
     archives.append(Archive(url=f"{tmp_path}/mounted", name="mounted", mount=True))
     archives.append(Archive(url="https://host/far.zip?Signature=word", name="far.zip"))
     context = with_archives(make_job(tmp_path), tuple(archives))
-    with pytest.raises(StorageError):
-        transfer.download(
-            Breaking(), "half.zip", context.downloads / "half.zip", limits=Limits(1, 0, 1.0)
-        )
 
     lines = look(context).text.splitlines()
 
     assert lines[0] == "here.zip: already here and verified"
-    assert lines[1].startswith("half.zip: would resume at byte 100 of ")
-    assert lines[2] == f"new.zip: would fetch 21.2 kB from {tmp_path}/source/new.zip"
-    assert lines[3] == "mounted: used in place"
-    assert lines[4].startswith(
+    assert lines[1] == f"new.zip: would fetch 21.2 kB from {tmp_path}/source/new.zip"
+    assert lines[2] == "mounted: used in place"
+    assert lines[3].startswith(
         "far.zip: would fetch it from https://host/far.zip?***, size unknown"
     )
+
+
+def test_a_plan_says_from_where_a_download_would_go_on(tmp_path: Path, web: WebServer) -> None:
+    """What had arrived when a server hung up need not come again."""
+    web.files["a.zip"] = make_archive(tmp_path / "a.zip", "x" * 300_000).read_bytes()
+    web.every_fault = ("cut", 200_000)
+    context = of_place(tmp_path, f"{web.url}/a.zip?Signature=word")
+    with pytest.raises(StorageError):
+        fetch.run(context, {})
+
+    assert look(context).text == (f"set.zip: would resume at byte 200000 from {web.url}/a.zip?***")
 
 
 def test_too_little_room_is_told_before_anything_comes(tmp_path: Path) -> None:
