@@ -60,6 +60,14 @@ def ended(run: subprocess.Popen) -> tuple[int, str]:
     return run.returncode, said
 
 
+def until_one_waits(folder: Path) -> None:
+    """Until a run says that it waits for another; its log is the first to know."""
+    until_s = time.monotonic() + 30
+    while not any("waiting" in log.read_text() for log in folder.glob("outputs/*/run.log")):
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
 def hold_first_answer(web: WebServer, *, until: threading.Event) -> threading.Event:
     """The first GET is answered only when the event is set; tells when it has come."""
     has_come = threading.Event()
@@ -84,7 +92,7 @@ def test_two_runs_share_one_download_and_one_unpacking(tmp_path: Path, web: WebS
     first = start(tmp_path, web, "seed=1")
     assert is_asked.wait(20)
     second = start(tmp_path, web, "seed=2")
-    time.sleep(1.5)
+    until_one_waits(tmp_path)
     release.set()
 
     results = [ended(first), ended(second)]
@@ -124,7 +132,7 @@ def test_a_killed_owner_leaves_its_work_to_the_other(
         assert time.monotonic() < until_s
         time.sleep(0.05)
     second = start(tmp_path, web, "seed=2")
-    time.sleep(1.5)
+    until_one_waits(tmp_path)
 
     first.send_signal(signal.SIGKILL)
     ended(first)
