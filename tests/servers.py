@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -20,11 +20,13 @@ class WebServer:
 
     A fault is a status to answer, ("cut", n) to hang up after n bytes of the body,
     ("stall", n) to fall silent there, or a callable on the server, run before the answer.
+    `choose`, given the server, says what the next fault is where none is waiting.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: deque = field(default_factory=deque)
     every_fault: object = None
+    choose: Callable[[WebServer], object] | None = None
     knows_range: bool = True
     knows_head: bool = True
     has_etag: bool = True
@@ -54,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._note()
         fault = self.web.faults.popleft() if self.web.faults else self.web.every_fault
+        if fault is None and self.web.choose:
+            fault = self.web.choose(self.web)
         if callable(fault):
             fault(self.web)
             fault = None

@@ -162,6 +162,20 @@ def test_retry_counts_anew_after_progress() -> None:
     assert retry(action, limits=LIMITS, progress=progress, sleep=no_wait) == "done"
 
 
+def test_retry_is_patient_while_others_succeed() -> None:
+    """Among many, one that meets every fault of a bad server in a row is tried more often."""
+    others = iter(range(99))
+    lonely, among_many = Failing(99), Failing(99)
+
+    with pytest.raises(StorageError):
+        retry(lonely, limits=LIMITS, progress=Progress(), sleep=no_wait)
+    progress = Progress(others=lambda: next(others))
+    with pytest.raises(StorageError):
+        retry(among_many, limits=LIMITS, progress=progress, sleep=no_wait)
+
+    assert (lonely.calls, among_many.calls) == (4, 13)
+
+
 def test_download(web: WebServer, tmp_path: Path) -> None:
     """A download lies under its name with its receipt, and nothing else is left."""
     moved: list[int] = []

@@ -91,14 +91,17 @@ def retry(
             if progress.safe_bytes >= safe_bytes + PROGRESS_BYTES:
                 attempts = 1
             wait_s = _wait_s(attempts)
-            longest = limits.retries * (_LENIENCY if progress.others() > others else 1)
-            others = progress.others()
+            others, others_before = progress.others(), others
+            is_alone = others == others_before
+            longest = limits.retries * (1 if is_alone else _LENIENCY)
             is_over = attempts > longest or idle_s > limits.patience_s
             if not error.is_passing or (is_over and attempts == 1):
                 raise
             if is_over:
                 raise type(error)(f"{error} Gave up after {attempts} attempts.") from error
-            log.warning("%s Trying again in %.1f s.", error, wait_s)
+            # One of many that come through is nothing to worry about.
+            level = logging.WARNING if is_alone else logging.DEBUG
+            log.log(level, "%s Trying again in %.1f s.", error, wait_s)
         sleep(wait_s)
 
 
