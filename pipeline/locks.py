@@ -103,7 +103,9 @@ def _acquire(
     silence_s: float,
     on_moved: Callable[[], object],
 ) -> None:
-    quiet_since_s, is_told, timeout_s = time.time(), False, 0.0
+    # Whether the time changes is what counts: the file may lie on a server with another clock.
+    moved_ns, quiet_since_s = _moved_ns(moving), time.monotonic()
+    is_told, timeout_s = False, 0.0
     while True:
         try:
             lock.acquire(timeout=timeout_s)
@@ -114,11 +116,10 @@ def _acquire(
         if not is_told:
             log.info("%s: another process (%s) is at work on it; waiting", what, _holder(moving))
             is_told = True
-        moved_s = _moved_s(moving)
-        if moved_s > quiet_since_s:
-            quiet_since_s = moved_s
+        if _moved_ns(moving) != moved_ns:
+            moved_ns, quiet_since_s = _moved_ns(moving), time.monotonic()
             on_moved()
-        if time.time() - quiet_since_s > silence_s:
+        if time.monotonic() - quiet_since_s > silence_s:
             raise StalledError(
                 f"{what}: the process that works on it ({_holder(moving)}) has not moved for "
                 f"{silence_s:.0f} s (cluster.node_wait_s); look at its log, or end it."
@@ -132,8 +133,8 @@ def _holder(moving: Path) -> str:
         return "just starting"
 
 
-def _moved_s(moving: Path) -> float:
+def _moved_ns(moving: Path) -> int:
     try:
-        return moving.stat().st_mtime
+        return moving.stat().st_mtime_ns
     except OSError:
-        return 0.0
+        return 0

@@ -41,12 +41,14 @@ def local_path(url: str) -> Path | None:
 def here(url: str) -> Version | None:
     """The version of a local source; None for what only a storage can tell, or is not there."""
     path = local_path(url)
-    if path is None or not path.exists():
+    if path is None:
         return None
-    if path.is_file():
-        return fingerprint(path)
-    listed = of_listing(_rows(path))
-    return listed or {"mtime_ns": path.stat().st_mtime_ns}
+    try:
+        found = fingerprint(path)
+        listed = of_listing(_rows(path)) if path.is_dir() else found
+    except OSError:
+        return None
+    return listed or {"mtime_ns": found["mtime_ns"]}
 
 
 def now(url: str, *, is_folder: bool, stall_s: float) -> Version | None:
@@ -90,7 +92,7 @@ def difference(before: Optional[Mapping[str, Any]], now: Optional[Mapping[str, A
     """
     words = {
         "size_bytes": "{0} bytes before, {1} now",
-        "files": "{0} files before, {1} now",
+        "files": "number of files {0} before, {1} now",
         "etag": "etag {0} before, {1} now",
         "mtime_ns": "written at another time",
         "listing": "names, sizes or versions of its files are others",

@@ -40,17 +40,24 @@ def show_plan(
     console.say("", to_errors=not is_result)
     width = max(len(step.stage.name) for step in decided) + 2
     for step in decided:
-        name = step.stage.name
-        text = step.outlook.text if step.works else f"skipped: {step.reason}"
         console.say_row(
-            name,
-            text,
+            step.stage.name,
+            _said_of(step),
             width=width,
             to_errors=not is_result,
             is_prose=True,
             is_dim=not step.works,
         )
     console.say("", to_errors=not is_result)
+
+
+def _said_of(step: Step) -> str:
+    """What the stage would do or why it would not; one line for each of several inputs."""
+    if step.works:
+        return step.outlook.text
+    is_done = step.outlook.state == "done"
+    reasons = step.outlook.text.splitlines() if is_done else [step.reason]
+    return "\n".join(f"skipped: {reason}" for reason in reasons)
 
 
 def show_done(manifest: Manifest, folder: Path, command: str) -> None:

@@ -31,7 +31,7 @@ def test_a_local_file_is_known_by_size_and_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda folder: (folder / "b" / "new").write_text("x"), "2 files before, 3 now"),
+        (lambda folder: (folder / "b" / "new").write_text("x"), "number of files 2 before, 3 now"),
         (lambda folder: (folder / "b" / "c").write_text("longer"), "are others"),
         (lambda folder: os.utime(folder / "a", (1, 1)), "are others"),
         (lambda folder: (folder / "a").rename(folder / "z"), "are others"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import steps, views
+from pipeline.job import Archive
 from pipeline.manifest import Failure
 from pipeline.runner import Outcome
 from pipeline.stage import find_all
@@ -33,6 +34,29 @@ def test_a_plan_names_places_and_stages(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"export   {tmp_path}/exports/try-net-set-01234567" in lines
     assert "extract  would unpack what is fetched" in lines
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_plan_has_a_line_for_each_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also for what needs nothing; what makes this run a new one stands above."""
+    job = make_job(tmp_path)
+    archives = tuple(Archive(url=str(tmp_path), name=name, mount=True) for name in ("a", "b"))
+    dataset = job.dataset.model_copy(update={"archives": archives})
+    context = context_of(job.model_copy(update={"dataset": dataset}))
+    stages, _ = find_all(("fetch", "extract"))
+
+    views.show_plan(context, steps.foresee(stages, context), is_result=True, news="a new run; x")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "new      a new run; x" in lines
+    assert lines[-5:] == [
+        "fetch    skipped: a: used in place",
+        "         skipped: b: used in place",
+        f"extract  a: would link {tmp_path}/data/a to it",
+        f"         b: would link {tmp_path}/data/b to it",
+        "",
+    ]
 
 
 def test_a_plan_on_the_way_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

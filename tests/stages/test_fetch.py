@@ -201,7 +201,7 @@ def test_a_changed_folder_is_fetched_anew(tmp_path: Path) -> None:
     context = of_place(tmp_path, f"{brought}/")
     fetch.run(context, {})
     (brought / "b.txt").write_text("b")
-    assert "1 files before, 2 now" in look(context).text
+    assert "number of files 1 before, 2 now" in look(context).text
 
     fetch.run(context, {})
 
