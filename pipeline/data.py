@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Union
 
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
@@ -51,3 +49,81 @@ class Arrays:
     def labels(self) -> Array:
         """The last column."""
         return tuple(self.columns.values())[-1]
+
+    @property
+    def described(self) -> str:
+        """Names, types and shapes of the inputs, for people."""
+        return ", ".join(
+            f"{name} {column.dtype} (n, {', '.join(map(str, column.shape[1:]))})"
+            for name, column in zip(self.columns, self.inputs)
+        )
+
+    @property
+    def highest_label(self) -> int:
+        """The highest label there is."""
+        return int(self.labels.max())
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one opening of a stream shall give: these samples, in this order, in such batches.
+
+    `indices` counts samples in file order and is this rank's share already; a source that cannot
+    be read by index takes `rank` and `size`, and `seed`, which differs from epoch to epoch. A
+    seed of None means measuring: nothing is shuffled or augmented.
+    """
+
+    indices: Sequence[int]
+    batch_size: int
+    seed: int | None
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def batches(self) -> int:
+        """How many batches that is; the last may be short when measuring."""
+        return -(-len(self.indices) // self.batch_size)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A whole split that is read while it is used, because it does not fit in memory.
+
+    `open` gives a MindSpore dataset of the share, batched already, with these `columns`: the last
+    is the label, int32, from 0 up to `classes`, exclusive. The same share gives the same batches,
+    random augmentation included, or a training cannot be gone on with exactly.
+
+    Raises:
+        DatasetError: there is no sample, or no input beside the label.
+    """
+
+    samples: int
+    columns: tuple[str, ...]
+    classes: int
+    open: Callable[[Share], Any]
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be a split."""
+        if self.samples < 1 or len(self.columns) < 2:
+            raise DatasetError(
+                f"a stream has {self.samples} samples of columns {', '.join(self.columns)}; "
+                f"expected at least one sample and, before the label, an input. Look at the loader "
+                f"and the files it found."
+            )
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return self.samples
+
+    @property
+    def described(self) -> str:
+        """The names of the inputs, for people."""
+        return f"{', '.join(self.columns[:-1])} of the stream"
+
+    @property
+    def highest_label(self) -> int:
+        """The highest label there may be."""
+        return self.classes - 1
+
+
+Data = Union[Arrays, Stream]

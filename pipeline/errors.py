@@ -14,6 +14,7 @@ MindRunError
 ├── DatasetError         the data lack what the loader looks for       (ValueError)
 ├── CheckpointError      a checkpoint is missing, damaged or unfit     (ValueError)
 ├── DeviceError          MindSpore cannot use the device asked for     (RuntimeError)
+├── StoppedEarlyError    training was asked to stop, its state is saved (RuntimeError)
 └── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
 
 A message says what is wrong, with the value, what was expected, and what to do.
@@ -115,6 +116,10 @@ class CheckpointError(MindRunError, ValueError):
 
 class DeviceError(MindRunError, RuntimeError):
     """MindSpore cannot use the device that was asked for."""
+
+
+class StoppedEarlyError(MindRunError, RuntimeError):
+    """Training was asked to stop and has saved its state; who asked knows why."""
 
 
 class TrainingError(MindRunError, ArithmeticError):

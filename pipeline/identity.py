@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.archives import stem
 from pipeline.component import source_of
 from pipeline.files import sha256_of
 from pipeline.job import Archive, Job
 
-UNDECIDING = ("dataset.archives", "dataset.limits", "dataset.keep_archives", "device.env")
+# Where data come from, what is kept, and how steps are fed, change no bit of the result.
+UNDECIDING = (
+    "dataset.archives",
+    "dataset.limits",
+    "dataset.keep_archives",
+    "device.env",
+    "device.steps_per_graph",
+    "device.data_sink",
+    "mode.keep_checkpoints",
+    "mode.checkpoint_every_s",
+    "mode.time_budget_min",
+    "mode.export_formats",
+)
 
 
 def digest_of(job: Job, checkpoint_as_written: str | None) -> str:
@@ -21,14 +35,12 @@ def digest_of(job: Job, checkpoint_as_written: str | None) -> str:
     job has the same name everywhere; the checkpoint counts as it was written for the same reason.
     """
     values = job.model_dump(mode="json")
-    dataset = {k: v for k, v in values["dataset"].items() if f"dataset.{k}" not in UNDECIDING}
-    device = {k: v for k, v in values["device"].items() if f"device.{k}" not in UNDECIDING}
     deciding = {
-        "dataset": dataset,
+        "dataset": _deciding(values, "dataset"),
         "inputs": [_input(archive) for archive in job.dataset.archives],
         "model": values["model"],
-        "mode": {**values["mode"], "checkpoint": checkpoint_as_written},
-        "device": device,
+        "mode": {**_deciding(values, "mode"), "checkpoint": checkpoint_as_written},
+        "device": _deciding(values, "device"),
         "seed": values["seed"],
         "sources": sources_of(job),
     }
@@ -41,6 +53,10 @@ def sources_of(job: Job) -> dict[str, str]:
     targets = [component.target for component in job.components.values()]
     targets += [name for name in job.mode.stages if "." in name]
     return {target: _source(target) for target in sorted(targets)}
+
+
+def _deciding(values: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {k: v for k, v in values[part].items() if f"{part}.{k}" not in UNDECIDING}
 
 
 def _input(archive: Archive) -> str:

@@ -159,6 +159,8 @@ class Device(Part):
     target: Literal["CPU", "GPU", "Ascend"]
     precision: Literal["O0", "O1", "O2", "O3"]
     workers: Annotated[Optional[int], Field(ge=1, le=4096)]
+    steps_per_graph: Annotated[int, Field(ge=1, le=1000)] = 1
+    data_sink: bool = False
     env: FrozenTexts
 
 

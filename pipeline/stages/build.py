@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import component, gathering
 from pipeline.context import Context
-from pipeline.data import Arrays
+from pipeline.data import Arrays, Data, Stream
 from pipeline.errors import DatasetError
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import AlreadyDone, Outlook, stage
@@ -75,12 +75,12 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
     )
 
 
-def _load(context: Context, folders: tuple[Path, ...], split: str) -> Arrays:
+def _load(context: Context, folders: tuple[Path, ...], split: str) -> Data:
     loader = context.job.dataset.loader
-    arrays = component.build(loader.target, list(folders), split, **loader.arguments)
-    if not isinstance(arrays, Arrays):
+    data = component.build(loader.target, list(folders), split, **loader.arguments)
+    if not isinstance(data, (Arrays, Stream)):
         raise DatasetError(
-            f"the loader {loader.target} gave {type(arrays).__name__} for the {split} split; "
-            f"expected pipeline.data.Arrays. Change the loader."
+            f"the loader {loader.target} gave {type(data).__name__} for the {split} split; "
+            f"expected pipeline.data.Arrays or Stream. Change the loader."
         )
-    return arrays
+    return data

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from pipeline.context import Context
+from pipeline.data import Arrays
 from pipeline.files import write_atomically
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
@@ -40,24 +41,22 @@ def infer(context: Context, session: Session, checkpoint: Checkpoint) -> None:
     from pipeline.training.session import load_weights
 
     load_weights(session, checkpoint.path)
-    predicted, probabilities = evaluation.predict(session)
+    predicted, probabilities, labels = evaluation.predict(session)
     files, data = [_TABLE], session.test
-    if data is not None and data.inputs[0].ndim == 4:
+    # A stream's images are gone by now.
+    if isinstance(data, Arrays) and data.inputs[0].ndim == 4:
         files.append(_PICTURE)
         picture = context.folder / _PICTURE
         samples.draw(data.inputs[0], predicted, probabilities, data.labels, picture)
-    labels = data.labels if data is not None else None
     write_atomically(context.folder / _TABLE, _table(predicted, probabilities, labels))
     context.record(samples=len(predicted), checkpoint=checkpoint.sha256, files=files)
-    if labels is not None:
-        # It costs nothing here, and tells at once what the predictions are worth.
-        context.measured({"accuracy": float((predicted == labels).mean())})
+    # It costs nothing here, and tells at once what the predictions are worth.
+    context.measured({"accuracy": float((predicted == labels).mean())})
     log.info("predicted %d test samples into %s", len(predicted), _TABLE)
 
 
-def _table(predicted: Array, probabilities: Array, labels: Array | None) -> str:
+def _table(predicted: Array, probabilities: Array, labels: Array) -> str:
     lines = ["index,predicted,probability,label"]
-    for i, (number, probability) in enumerate(zip(predicted, probabilities)):
-        label = "" if labels is None else int(labels[i])
-        lines.append(f"{i},{int(number)},{float(probability):.6f},{label}")
+    for i, (number, probability, label) in enumerate(zip(predicted, probabilities, labels)):
+        lines.append(f"{i},{int(number)},{float(probability):.6f},{int(label)}")
     return "\n".join(lines) + "\n"

@@ -11,10 +11,11 @@ from pipeline import jsonlines, pretrained
 from pipeline.console import counted, human_seconds
 from pipeline.context import Context
 from pipeline.files import write_atomically
+from pipeline.job import Job
 from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, stage
 from pipeline.training import checkpoints
-from pipeline.training.checkpoints import Row
+from pipeline.training.plan import EarlyStopping, Plan, Row
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session
@@ -26,16 +27,18 @@ _METRICS = "metrics.jsonl"
 
 def look(context: Context) -> Outlook:
     """Tells from the checkpoints how far training has come."""
-    mode, folder = context.job.mode, _folder(context)
-    rows = checkpoints.rows(folder, context.job.model.name, last_epoch=mode.epochs)
-    if len(rows) < (mode.epochs or 0) or context.here.has_company:
+    mode, folder, name = context.job.mode, _folder(context), context.job.model.name
+    epochs = mode.epochs or 0
+    rows = checkpoints.rows(folder, name, last_epoch=mode.epochs)
+    path = checkpoints.finished(folder, name, epochs, _plan(context.job))
+    if path is None or context.here.has_company:
         # Ranks on other machines cannot see these files: all go through training together.
         done = f", {len(rows)} of them done" if rows else ""
-        epochs = counted(mode.epochs or 0, "epoch")
-        return Outlook(f"would train {epochs} of batches of {mode.batch_size}{done}")
+        return Outlook(
+            f"would train {counted(epochs, 'epoch')} of batches of {mode.batch_size}{done}"
+        )
     if _written(context) != _lines(rows):
         return Outlook("would complete metrics.jsonl")
-    path = folder / f"{context.job.model.name}-{mode.epochs}.ckpt"
     products = {"checkpoint": _checkpoint(path)}
     return Outlook(f"{counted(len(rows), 'epoch')} done", "done", products, *_results(rows))
 
@@ -50,9 +53,8 @@ def train(context: Context, session: Session) -> Checkpoint:
     """Trains from the newest good state on; every epoch is saved before it is counted."""
     from pipeline.training import interrupts, loop
 
-    mode, name, folder = context.job.mode, context.job.model.name, _folder(context)
-    epochs = mode.epochs or 0
-    here = context.here
+    name, folder, epochs = context.job.model.name, _folder(context), context.job.mode.epochs or 0
+    here, plan = context.here, _plan(context.job)
     rows = checkpoints.rows(folder, name, last_epoch=epochs) if here.is_first else []
     if here.is_first:
         write_atomically(context.folder / _METRICS, _lines(rows))
@@ -70,11 +72,33 @@ def train(context: Context, session: Session) -> Checkpoint:
             saved=context.saved,
             rank=here.rank,
             size=here.size,
+            plan=plan,
+            measure=lambda: _measure(session),
         )
     if not here.is_first:
         return Checkpoint(path, "", "this training, on the first rank's machine")
     _summarise(context, rows)
     return _checkpoint(path)
+
+
+def _plan(job: Job) -> Plan:
+    mode, stopping = job.mode, getattr(job.mode, "early_stopping", None)
+    return Plan(
+        steps_per_graph=job.device.steps_per_graph,
+        data_sink=job.device.data_sink,
+        keep_checkpoints=getattr(mode, "keep_checkpoints", None),
+        checkpoint_every_s=getattr(mode, "checkpoint_every_s", None),
+        evaluate_every=getattr(mode, "evaluate_every", 0),
+        early_stopping=EarlyStopping(**stopping.model_dump()) if stopping else None,
+    )
+
+
+def _measure(session: Session) -> dict[str, float]:
+    """The metrics of the test split with the weights as they are now."""
+    from pipeline.training import evaluation
+
+    found = evaluation.evaluate(session)
+    return {"accuracy": found.accuracy, "loss": found.loss}
 
 
 def _record(context: Context, row: Row, rows: list[Row]) -> None:
@@ -91,7 +115,7 @@ def _summarise(context: Context, rows: list[Row]) -> None:
     log.info(
         "trained %s in %s: loss %.4f, accuracy %.4f on the training batches",
         counted(last["epoch"], "epoch"),
-        human_seconds(sum(row["seconds"] for row in rows)),
+        human_seconds(sum(row.get("seconds", 0.0) for row in rows)),
         last["loss"],
         last["accuracy"],
     )

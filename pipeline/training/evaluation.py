@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mindspore import Tensor
 
-from pipeline.data import Arrays
+from pipeline.data import Arrays, Data, Share, Stream
 from pipeline.errors import DatasetError
 from pipeline.training import denormals, interrupts
 from pipeline.training.session import Session, explaining_shapes
@@ -50,8 +50,7 @@ def evaluate(session: Session) -> Evaluation:
     """
     data = _test_data(session)
     loss_sum, confusion = 0.0, np.zeros((0, 0), np.int64)
-    for start, logits in _logits(session, data):
-        labels = data.labels[start : start + len(logits)]
+    for labels, logits in _logits(session, data):
         classes = logits.shape[1]
         if int(labels.max()) >= classes:
             raise DatasetError(
@@ -72,16 +71,16 @@ def evaluate(session: Session) -> Evaluation:
 
 @interrupts.heard()
 @denormals.flushed()
-def predict(session: Session) -> tuple[Array, Array]:
-    """The predicted class of each test sample, int64 (n,), and its probability, float64 (n,).
+def predict(session: Session) -> tuple[Array, Array, Array]:
+    """Of each test sample the predicted class, its probability (float64) and the label, all (n,).
 
     Raises:
         DatasetError: the network cannot work on the data, or there are none.
     """
-    chunks = [logits for _, logits in _logits(session, _test_data(session))]
+    labels, chunks = zip(*_logits(session, _test_data(session)))
     predicted = np.concatenate([logits.argmax(1) for logits in chunks])
     highest = np.concatenate([_log_probabilities(logits).max(1) for logits in chunks])
-    return predicted, np.exp(highest)
+    return predicted, np.exp(highest), np.concatenate(labels)
 
 
 def class_scores(confusion: Array) -> list[ClassScore]:
@@ -98,7 +97,7 @@ def class_scores(confusion: Array) -> list[ClassScore]:
     ]
 
 
-def _test_data(session: Session) -> Arrays:
+def _test_data(session: Session) -> Data:
     if session.test is None:
         raise DatasetError(
             "the session has no test data; expected some. Build it with a test split."
@@ -106,16 +105,35 @@ def _test_data(session: Session) -> Arrays:
     return session.test
 
 
-def _logits(session: Session, data: Arrays) -> Iterator[tuple[int, Array]]:
-    """The start of each batch, and its logits as float64."""
+def _logits(session: Session, data: Data) -> Iterator[tuple[Array, Array]]:
+    """The labels of each batch, and its logits as float64, in file order."""
     session.network.set_train(False)
     # Batches of one size, so that one graph serves all; padding stays below a sample per batch.
     size = math.ceil(len(data) / math.ceil(len(data) / session.batch_size))
-    for start in range(0, len(data), size):
-        batch = [_padded(column[start : start + size], size) for column in data.inputs]
+    batches = _streamed(data, size) if isinstance(data, Stream) else _sliced(data, size)
+    for *inputs, labels in batches:
+        padded = [_padded(column, size) for column in inputs]
         with explaining_shapes(session, data):
-            logits = session.network(*(Tensor(column) for column in batch)).asnumpy()
-        yield start, logits[: min(size, len(data) - start)].astype(np.float64)
+            logits = session.network(*(Tensor(column) for column in padded)).asnumpy()
+        yield labels, logits[: len(labels)].astype(np.float64)
+
+
+def _sliced(data: Arrays, size: int) -> Iterator[list[Array]]:
+    for start in range(0, len(data), size):
+        yield [column[start : start + size] for column in data.columns.values()]
+
+
+def _streamed(data: Stream, size: int) -> Iterator[list[Array]]:
+    dataset = data.open(Share(range(len(data)), size, seed=None))
+    given = 0
+    for batch in dataset.create_tuple_iterator(num_epochs=1, output_numpy=True):
+        given += len(batch[-1])
+        yield list(batch)
+    if given != len(data):
+        raise DatasetError(
+            f"the stream gave {given} test samples; expected {len(data)}. Look at the loader: a "
+            f"short last batch counts where the share has no seed."
+        )
 
 
 def _padded(column: Array, size: int) -> Array:

@@ -10,7 +10,8 @@ import _thread
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 _WAITER = "waits for interrupts"
 
@@ -46,3 +47,50 @@ def heard() -> Iterator[None]:
 def _pass_on(is_over: threading.Event) -> None:
     while signal.sigwait({signal.SIGINT}) and not is_over.is_set():
         _thread.interrupt_main()
+
+
+class Held:
+    """Signals that wait to be handled until the work says that it is in order."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._waiting: list[int] = []
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Handles nothing yet."""
+        del frame
+        self._waiting.append(number)
+
+    def deliver(self) -> None:
+        """Each signal that waits is handled now, as it would have been without this.
+
+        Raises:
+            KeyboardInterrupt: of whatever kind, from the handlers.
+        """
+        while self._waiting:
+            number = self._waiting.pop(0)
+            self.handlers[number](number, None)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[Held]:
+    """Interrupts and SIGTERM are handled where `deliver` is called, at the latest at the end.
+
+    A handler that raises between two bytecodes could part what a graph has done from the count of
+    it. Handlers that are not Python's stay as they are.
+    """
+    waiting = Held()
+    if threading.current_thread() is not threading.main_thread():
+        yield waiting
+        return
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(ending)
+        if callable(handler):
+            waiting.handlers[ending] = handler
+            signal.signal(ending, waiting.note)
+    try:
+        yield waiting
+    finally:
+        for number, before in waiting.handlers.items():
+            signal.signal(number, before)
+    waiting.deliver()

@@ -14,6 +14,8 @@ from pipeline.training.device import first_sentence
 # What MindSpore's optimizers and callbacks save beside weights and per-weight state.
 _STATE_NAMES = {
     *("global_step", "learning_rate", "momentum", "epoch", "step", "seed", "epoch_num", "step_num"),
+    # What `keeping` adds.
+    "progress",
     *(
         "beta1_power",
         "beta2_power",

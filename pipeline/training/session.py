@@ -11,7 +11,7 @@ from pathlib import Path
 import mindspore
 from mindspore import Parameter, nn
 
-from pipeline.data import Arrays
+from pipeline.data import Arrays, Data
 from pipeline.errors import DatasetError
 from pipeline.training import parameters
 from pipeline.training.device import first_sentence
@@ -29,8 +29,8 @@ class Session:
     network: nn.Cell
     loss: nn.Cell
     optimizer: nn.Optimizer | None
-    train: Arrays | None
-    test: Arrays | None
+    train: Data | None
+    test: Data | None
     learning_rate: float
     batch_size: int
     seed: int
@@ -54,8 +54,8 @@ class Session:
 def build(
     *,
     network: nn.Cell,
-    train: Arrays | None,
-    test: Arrays | None,
+    train: Data | None,
+    test: Data | None,
     learning_rate: float,
     momentum: float,
     batch_size: int,
@@ -98,7 +98,7 @@ def load_weights(session: Session, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def explaining_shapes(session: Session, data: Arrays) -> Iterator[None]:
+def explaining_shapes(session: Session, data: Data) -> Iterator[None]:
     """Turns MindSpore's refusal to call the network on these data into one readable error.
 
     Raises:
@@ -108,7 +108,7 @@ def explaining_shapes(session: Session, data: Arrays) -> Iterator[None]:
         yield
     except (ValueError, TypeError, RuntimeError) as error:
         raise DatasetError(
-            f"the network {type(session.network).__name__} cannot work on {_shapes(data)}: "
+            f"the network {type(session.network).__name__} cannot work on {data.described}: "
             f"{first_sentence(error)} Change the model's arguments or the dataset's, such as the "
             f"image size, channels or classes."
         ) from error
@@ -123,23 +123,15 @@ def _momentum(session: Session, momentum: float) -> nn.Optimizer:
     )
 
 
-def _check(train: Arrays | None, test: Arrays | None) -> None:
+def _check(train: Data | None, test: Data | None) -> None:
     for data in (train, test):
-        if data is not None and int(data.labels.min()) < 0:
+        if isinstance(data, Arrays) and int(data.labels.min()) < 0:
             raise DatasetError(
                 f"the data have a label {int(data.labels.min())}; expected 0 and above. "
                 f"Look at the loader."
             )
-    if train is not None and test is not None and _shapes(train) != _shapes(test):
+    if train is not None and test is not None and train.described != test.described:
         raise DatasetError(
-            f"training data are {_shapes(train)}, test data {_shapes(test)}; expected the same. "
+            f"training data are {train.described}, test data {test.described}; expected the same. "
             f"Look at the loader and its arguments."
         )
-
-
-def _shapes(data: Arrays) -> str:
-    names = list(data.columns)[:-1]
-    return ", ".join(
-        f"{name} {column.dtype} (n, {', '.join(map(str, column.shape[1:]))})"
-        for name, column in zip(names, data.inputs)
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pipeline.data import Arrays
+from pipeline.data import Arrays, Share, Stream
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session
@@ -26,3 +26,19 @@ def dots(samples: int, *, size: int = 6, classes: int = 4, seed: int = 1) -> Arr
     image = random.normal(0, 0.3, (samples, 1, size, size)).astype(np.float32)
     image[np.arange(samples), 0, labels] += 1
     return Arrays({"image": image, "label": labels})
+
+
+def streamed(arrays: Arrays, *, classes: int = 4) -> Stream:
+    """The same samples, given batch by batch by a MindSpore dataset."""
+
+    def open_share(share: Share) -> Any:
+        import mindspore.dataset
+
+        indices = np.array(share.indices)
+        columns = tuple(column[indices] for column in arrays.columns.values())
+        source = mindspore.dataset.NumpySlicesDataset(
+            columns, column_names=list(arrays.columns), shuffle=False
+        )
+        return source.batch(share.batch_size)
+
+    return Stream(len(arrays), tuple(arrays.columns), classes, open_share)

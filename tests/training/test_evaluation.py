@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from pictures import dots
+from pictures import dots, streamed
 
+from pipeline.data import Share
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -58,8 +60,9 @@ def test_predictions_come_in_file_order_with_their_probability(make_session: Mak
 
     session = make_session(train=None, test=dots(1100))
 
-    predicted, probabilities = evaluation.predict(session)
+    predicted, probabilities, labels = evaluation.predict(session)
 
+    assert labels.tolist() == session.test.labels.tolist()
     assert predicted.shape == probabilities.shape == (1100,)
     assert probabilities.min() >= 1 / 4
     assert probabilities.max() <= 1
@@ -80,3 +83,25 @@ def test_no_test_data_is_refused(make_session: MakeSession):
 
     with pytest.raises(DatasetError, match="no test data"):
         evaluation.evaluate(make_session(test=None))
+
+
+def test_a_stream_is_measured_as_if_it_were_in_memory(make_session: MakeSession):
+    """The same numbers, a short last batch included."""
+    from pipeline.training import evaluation
+
+    data = dots(1001)
+
+    whole = evaluation.evaluate(make_session(train=None, test=data))
+
+    assert evaluation.evaluate(make_session(train=None, test=streamed(data))) == whole
+
+
+def test_a_stream_that_lacks_test_samples_is_refused(make_session: MakeSession):
+    """A metric over part of the split would pretend to be one over the whole."""
+    from pipeline.training import evaluation
+
+    whole = streamed(dots(60))
+    short = replace(whole, open=lambda _: whole.open(Share(range(32), 16, None)))
+
+    with pytest.raises(DatasetError, match="gave 32 test samples; expected 60"):
+        evaluation.evaluate(make_session(train=None, test=short))
