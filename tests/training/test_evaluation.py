@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from pictures import dots, streamed
 
-from pipeline.data import Share
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def test_a_stream_that_lacks_test_samples_is_refused(make_session: MakeSession):
     from pipeline.training import evaluation
 
     whole = streamed(dots(60))
-    short = replace(whole, open=lambda _: whole.open(Share(range(32), 16, None)))
+    short = replace(whole, open=lambda share: whole.open(replace(share, indices=range(30))))
 
-    with pytest.raises(DatasetError, match="gave 32 test samples; expected 60"):
+    with pytest.raises(DatasetError, match="gave 30 test samples; expected 60"):
         evaluation.evaluate(make_session(train=None, test=short))
