@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import clock as clock  # a time budget counts from here, wheels included
 from pipeline import installed
 from pipeline.errors import WRONG_JOB, DependencyError, MindRunError
 from pipeline.installed import Need

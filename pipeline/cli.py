@@ -19,12 +19,12 @@ from pipeline import (
     errors,
     hydra_entry,
     log,
-    outcome,
     preparation,
     ranks,
     relatives,
     runner,
     steps,
+    stopping,
     views,
 )
 from pipeline.arguments import Arguments
@@ -70,7 +70,7 @@ def _answer(argv: Sequence[str], root: Path) -> int:
         return errors.FAILED
     except KeyboardInterrupt as interrupt:
         console.say("stopped", "yellow", to_errors=True)
-        is_terminated = isinstance(interrupt, outcome.Terminated)
+        is_terminated = isinstance(interrupt, stopping.Terminated)
         return errors.TERMINATED if is_terminated else errors.INTERRUPTED
 
 
@@ -162,4 +162,4 @@ def _show_mistakes(mistakes: Sequence[Mistake]) -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
-    raise outcome.Terminated
+    raise stopping.Terminated

@@ -1,8 +1,12 @@
-"""Times as they stand in files: ISO 8601, UTC, to the millisecond."""
+"""Times as they stand in files: ISO 8601, UTC, to the millisecond; and when this process began."""
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
+
+# On the monotonic clock; run.py imports this as one of the first things it does.
+PROCESS_STARTED_S = time.monotonic()
 
 
 def now_iso() -> str:

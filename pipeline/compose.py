@@ -85,7 +85,7 @@ def compose(
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
     notes = [*launched.notes_of(launch, job), *choices.notes]
-    facts = launched.facts_of(launch, notes)
+    facts = launched.facts_of(launch, notes, variables)
     found = {"digest": digest_of(job, checkpoint), "sources": sources_of(job), "launched": facts}
     job = job.model_copy(update=found)
     return Composed(job, mapping, notes)

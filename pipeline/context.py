@@ -23,6 +23,8 @@ from pipeline.manifest import (
 )
 from pipeline.masking import masked
 from pipeline.plain import plain
+from pipeline.publish import LiveExport
+from pipeline.stopping import Stop
 from pipeline.transfer import Limits
 from pipeline.uploader import Uploader
 from pipeline.world import ALONE, World
@@ -56,6 +58,8 @@ class Context:
     own_place: Path | None = None
     digests: Digests = field(default_factory=Digests)
     uploader: Uploader | None = None
+    live: LiveExport | None = None
+    stop: Stop = field(default_factory=Stop)
 
     @property
     def scratch(self) -> Path:
@@ -111,10 +115,18 @@ class Context:
         return manifest.ended(self.ending, artifacts, self.failure)
 
     def saved(self, path: Path) -> None:
-        """A file is whole; the platform's uploader, where there is one, may take it away."""
+        """A file of the run folder is whole and may leave it; takes no time."""
         self.event("saved", path=path.name)
+        if self.live is not None:
+            self.live.saved(path)
         if self.uploader is not None and path.suffix == ".ckpt":
             self.uploader.nudge()
+
+    def pruned(self, path: Path) -> None:
+        """A file of the run folder was removed, as it will be where it was exported to."""
+        self.event("pruned", path=path.name)
+        if self.live is not None:
+            self.live.pruned(path)
 
     def event(self, name: str, /, **facts: Any) -> None:
         """One thing that happened, for events.jsonl, which is the first rank's."""

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 DONE = 0
 FAILED = 1
 WRONG_JOB = 2
+OUT_OF_TIME = 75
 INTERRUPTED = 130
 TERMINATED = 143
 

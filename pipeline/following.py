@@ -35,6 +35,7 @@ from pipeline.files import naming_full_disk, write_json
 from pipeline.job import Job
 from pipeline.masking import mask
 from pipeline.stage import AlreadyDone, Stage, find_all
+from pipeline.stopping import Stop
 from pipeline.world import World
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def follow(job: Job, *, command: str, here: World) -> int:
         with naming_full_disk(own_place):
             own_place.mkdir(parents=True, exist_ok=True)
             log.to_file(own_place / _log_name(here.rank))
-        at_the_end.enter_context(Watch(hand_over, lambda: None))
+        at_the_end.enter_context(Watch(hand_over, lambda: None, Stop()))
         with contextlib.suppress(AlreadyDone):
             steps.ask(stages, context)
             _take_all(context, stages)

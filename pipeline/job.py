@@ -85,6 +85,7 @@ class Launched(Part):
     checkpoint: str = ""
     models: tuple[str, ...] = ()
     brings_data: bool = False
+    job: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -151,6 +152,7 @@ class Mode(Part):
     momentum: Annotated[Optional[float], Field(ge=0, lt=1)] = None
     checkpoint: Optional[Text] = None
     needs_checkpoint: bool = False
+    time_budget_min: Annotated[Optional[float], Field(gt=0)] = None
 
 
 class Device(Part):

@@ -11,11 +11,14 @@ from pipeline.arguments import Setting
 from pipeline.brought import Brought
 from pipeline.job import Job, Launched
 from pipeline.launch import LOCAL, Launch
+from pipeline.masking import mask
 from pipeline.storage import is_url
 
 # The official samples' data; what a launch brings is read like them unless a dataset is chosen.
 _SAMPLES_DATASET = "mnist"
 _DEVICES = {"ascend": "ascend", "npu": "ascend", "gpu": "gpu", "cuda": "gpu", "cpu": "cpu"}
+# What names a platform's job, the same one when the platform starts it again.
+_JOB_VARIABLES = ("JOB_ID", "BATCH_JOB_ID", "MA_VJ_NAME")
 _ASCEND_VARIABLES = ("ASCEND_DEVICE_ID", "ASCEND_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES")
 
 
@@ -62,8 +65,10 @@ def mounts_of(archives: Any) -> list[dict[str, Any]]:
     return [e for e in entries if e.get("mount") is True and Path(str(e.get("url"))).is_dir()]
 
 
-def facts_of(launch: Launch, notes: Sequence[str]) -> Launched:
+def facts_of(launch: Launch, notes: Sequence[str], variables: Mapping[str, str]) -> Launched:
     """What stages need to know of the launch."""
+    named = (variables.get(name, "") for name in _JOB_VARIABLES)
+    job = next(filter(None, named), mask(launch.export_url))
     return Launched(
         detected_by=launch.detected_by,
         is_launch=launch.is_launched,
@@ -71,6 +76,7 @@ def facts_of(launch: Launch, notes: Sequence[str]) -> Launched:
         models=tuple(model.url for model in launch.models),
         brings_data=bool(launch.datasets),
         notes=tuple(notes),
+        job=job if launch.is_launched else "",
     )
 
 

@@ -80,6 +80,11 @@ class Manifest(BaseModel):
     environment: Mapping[str, Any] = {}
     sources: Mapping[str, str] = {}
 
+    @property
+    def ended_as(self) -> Status:
+        """How a run ended that nobody works on: one that still says running was interrupted."""
+        return "interrupted" if self.status == "running" else self.status
+
     def replaced(self, **changes: Any) -> Manifest:
         """The same record with these fields changed."""
         return self.model_copy(update=changes)
@@ -159,8 +164,8 @@ def artifacts_in(
     With `only_known` no file is read, and those whose digest is not known are left out.
     """
     found = []
-    for path in sorted(_files(folder)):
-        name = path.relative_to(folder).as_posix()
+    for name in files_in(folder):
+        path = folder / name
         is_finished = name != FILE_NAME and not is_growing(name)
         if is_finished and (digests.knows(path) or not only_known):
             size_bytes = path.stat().st_size
@@ -170,8 +175,12 @@ def artifacts_in(
 
 def growing_in(folder: Path) -> list[str]:
     """The files that are exported without being vouched for, the manifest aside."""
-    names = (path.relative_to(folder).as_posix() for path in sorted(_files(folder)))
-    return [name for name in names if is_growing(name)]
+    return [name for name in files_in(folder) if is_growing(name)]
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file of the run folder that others may see, by its path there."""
+    return [path.relative_to(folder).as_posix() for path in sorted(_files(folder))]
 
 
 def is_growing(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import log, preparation, runfolder, surroundings
+from pipeline import log, preparation, publish, runfolder, surroundings
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.files import write_atomically
@@ -28,10 +28,11 @@ def open_folder(context: Context, config: Any) -> None:
     text = yaml.safe_dump(masked(config), allow_unicode=True, sort_keys=False)
     write_atomically(context.folder / "config.yaml", text)
     context.save()
+    context.live = _live_export(context)
     context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
     preparation.log_conclusions(context)
     if context.previous:
-        logger.info("resuming run %s (%s)", job.run_id, context.previous.status)
+        logger.info("resuming run %s (%s)", job.run_id, context.previous.ended_as)
 
 
 def start_anew(context: Context, config: Any, *, why: str, taken: Sequence[StageRecord]) -> None:
@@ -41,7 +42,23 @@ def start_anew(context: Context, config: Any, *, why: str, taken: Sequence[Stage
     attempt = context.manifest.attempt + 1
     context.previous, context.reason_to_start_anew = None, ""
     context.manifest = context.manifest.replaced(
-        attempt=attempt, started=now_iso(), metrics={}, inputs=(), stages=tuple(taken)
+        attempt=attempt,
+        started=now_iso(),
+        metrics={},
+        inputs=(),
+        stages=tuple(taken),
+        launch=preparation.launch_of(context.job, context.here),
     )
     open_folder(context, config)
     logger.info("started anew (%s); the earlier run is now %s", why, aside.name)
+
+
+def _live_export(context: Context) -> publish.LiveExport | None:
+    """What leaves the folder while the run goes on; it asks the place nothing as yet."""
+    export_url = context.job.cluster.export_url
+    if "export" not in context.job.mode.stages or export_url is None or not context.here.is_first:
+        return None
+    place = publish.open_place(export_url, context.job.run_id, context.limits)
+    return publish.LiveExport(
+        place, context.folder, describe=lambda: context.manifest, digests=context.digests
+    )

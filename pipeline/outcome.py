@@ -9,10 +9,7 @@ from pipeline import errors
 from pipeline.errors import MindRunError
 from pipeline.manifest import Manifest
 from pipeline.masking import mask
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: end like an interrupt, with another exit code."""
+from pipeline.stopping import OutOfTime, Terminated
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,8 @@ class Outcome:
 
 def message_of(error: BaseException) -> str:
     """What ended a run, in words."""
+    if isinstance(error, OutOfTime):
+        return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (Ctrl-C)"
     if isinstance(error, SystemExit):
@@ -38,6 +37,8 @@ def exit_code_of(error: BaseException | None) -> int:
     """The exit code of a run that ended so."""
     if error is None:
         return errors.DONE
+    if isinstance(error, OutOfTime):
+        return errors.OUT_OF_TIME
     if isinstance(error, KeyboardInterrupt):
         return errors.TERMINATED if isinstance(error, Terminated) else errors.INTERRUPTED
     # A stage has run, so the job is no longer one of which nothing ran.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline import inputs, manifest, places, pretrained, publish, receipts, runfolder
 from pipeline.clock import now_iso
@@ -96,11 +97,7 @@ def _record(
         sources=dict(job.sources),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
         export_url=mask(job.cluster.export_url or ""),
-        launch={
-            "cluster": job.cluster.name,
-            "detected_by": job.launched.detected_by,
-            "ranks": here.size,
-        },
+        launch=launch_of(job, here),
     )
     if previous is None:
         return begun
@@ -111,8 +108,28 @@ def _record(
         started=previous.started,
         metrics=previous.metrics,
         inputs=previous.inputs,
+        launch=launch_of(job, here, begun_anew_by=previous.launch.get("job", "")),
         stages=tuple(done),
     )
+
+
+def launch_of(job: Job, here: World, *, begun_anew_by: str | None = None) -> dict[str, Any]:
+    """The manifest's `launch`; with the platform's job that began this attempt anew, if one did."""
+    if begun_anew_by is None:
+        begun_anew_by = job.launched.job if job.run.fresh else ""
+    facts = {
+        "cluster": job.cluster.name,
+        "detected_by": job.launched.detected_by,
+        "ranks": here.size,
+    }
+    return {**facts, "job": begun_anew_by} if begun_anew_by else facts
+
+
+def is_of_this_start(job: Job, found: Manifest | None) -> bool:
+    """Whether this very job of the platform has begun the attempt anew, and now starts again."""
+    if found is None or (found.run_id, found.digest) != (job.run_id, job.digest):
+        return False
+    return bool(job.launched.job) and found.launch.get("job") == job.launched.job
 
 
 def _attempts_before(folder: Path) -> int:
@@ -123,7 +140,7 @@ def _attempts_before(folder: Path) -> int:
 def _reason_to_start_anew(job: Job, folder: Path, previous: Manifest | None) -> str:
     # Another rank may have told of its failure there before there was a run.
     if job.run.fresh and (previous or runfolder.has_results(folder)):
-        return "run.fresh=true"
+        return "" if is_of_this_start(job, previous) else "run.fresh=true"
     # A derived id holds the job's digest; under a chosen one only the manifest tells whose it is.
     if job.run.id and previous is None and (folder / "checkpoints").exists():
         return f"no {manifest.FILE_NAME} that can be read tells which job {folder.name} was"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from pipeline import publish, runfolder, transfer
+from pipeline import preparation, publish, runfolder, transfer
 from pipeline.clock import seconds_since
 from pipeline.console import counted, human_seconds
 from pipeline.context import Context
@@ -31,7 +31,7 @@ def bring_back(context: Context) -> bool:
     """The run folder holds what was exported of this run; whether there was anything."""
     is_half = (context.folder / _UNFINISHED).is_file()
     is_here = context.previous is not None or runfolder.has_results(context.folder)
-    if (is_here and not is_half) or context.job.run.fresh or not _has_export_place(context):
+    if (is_here and not is_half) or not _has_export_place(context):
         return False
     place = _place(context)
     try:
@@ -45,7 +45,8 @@ def bring_back(context: Context) -> bool:
 
 def _bring(context: Context, place: Place, found: Manifest) -> bool:
     age = human_seconds(seconds_since(found.finished or found.started))
-    log.info("%s holds this run as of %s ago (%s); bringing it back", place.url, age, found.status)
+    how = found.ended_as
+    log.info("%s holds this run as of %s ago (%s); bringing it back", place.url, age, how)
     total = float(sum(artifact.size_bytes for artifact in found.artifacts))
     folder = context.folder
     write_atomically(folder / _UNFINISHED, "")
@@ -82,11 +83,19 @@ def _kind(error: MindRunError) -> str:
 
 
 def _exported(context: Context, place: Place) -> Manifest | None:
-    """The record at the export place, if it is one of the very same job and no older attempt."""
+    """The record at the export place, if it is one of the very same job and no older attempt.
+
+    A start that is to be anew counts on from the attempt there.
+    """
     found, job = publish.record_at(place), context.job
     if found is None or (found.run_id, found.digest) != (job.run_id, job.digest):
         return None
-    return found if found.attempt >= context.manifest.attempt else None
+    if found.attempt < context.manifest.attempt:
+        return None
+    if job.run.fresh and not preparation.is_of_this_start(job, found):
+        context.manifest = context.manifest.replaced(attempt=found.attempt + 1)
+        return None
+    return found
 
 
 def _has_export_place(context: Context) -> bool:

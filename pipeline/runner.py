@@ -30,9 +30,10 @@ from pipeline.endings import Watch
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest, StageRecord
 from pipeline.masking import mask, masked
-from pipeline.outcome import Outcome, Terminated, exit_code_of, message_of
+from pipeline.outcome import Outcome, exit_code_of, message_of
 from pipeline.stage import Stage, find_all
 from pipeline.steps import Step
+from pipeline.stopping import Stop, Terminated
 from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
@@ -68,8 +69,10 @@ def run(
             return Outcome(errors.DONE, context.folder, context.previous, was_done=True)
         before_work(context, decided)
         at_work = _Run(context, stages, config)
+        context.stop = Stop(job.mode.time_budget_min)
+        watch = Watch(at_work.end_in_its_place, at_work.give_up, context.stop)
         try:
-            with Watch(at_work.end_in_its_place, at_work.give_up) as at_work.watch:
+            with watch as at_work.watch, context.stop.listening():
                 return at_work.go()
         finally:
             log.to_folder(None)
@@ -105,13 +108,16 @@ class _Run:
 
     def end_in_its_place(self) -> None:
         """What the watcher does where the main thread is stuck: the same ending."""
-        self._end_early(following.failure_of_another(self.context) or Terminated())
-        self._end(errors.TERMINATED)
+        self._end_early(following.failure_of_another(self.context) or self._why())
+        self._end(exit_code_of(self._why()))
 
     def give_up(self) -> None:
         """There is no time left for anything but the record."""
         self.context.products.pop("published", None)
-        self._end(errors.TERMINATED, in_haste=True)
+        self._end(exit_code_of(self._why()), in_haste=True)
+
+    def _why(self) -> KeyboardInterrupt:
+        return self.context.stop.reason or Terminated()
 
     def _end_early(self, error: BaseException) -> None:
         self._note_failure(error)

@@ -39,12 +39,12 @@ class Uploader:
             self._thread = threading.Thread(target=self._work, name="uploader", daemon=True)
             self._thread.start()
 
-    def finish(self) -> None:
+    def finish(self, *, longest_s: float | None = None) -> None:
         """What was nudged for has been taken, or its time is over."""
         self._is_over = True
         self._wanted.set()
         if self._thread is not None:
-            self._thread.join(self._longest_s)
+            self._thread.join(self._longest_s if longest_s is None else longest_s)
 
     def _work(self) -> None:
         while True:

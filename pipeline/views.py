@@ -14,6 +14,7 @@ from pipeline.masking import mask
 from pipeline.outcome import Outcome
 from pipeline.steps import Step
 
+_ENDINGS = ("Terminated", "OutOfTime", "KeyboardInterrupt")
 _STYLES = {"complete": "bold green", "failed": "bold red"}
 
 
@@ -90,7 +91,7 @@ def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
 
 
 def _failure(error: Failure, folder: str, command: str) -> dict[str, str]:
-    is_ours = hasattr(errors, error.type) or error.type in ("Terminated", "KeyboardInterrupt")
+    is_ours = hasattr(errors, error.type) or error.type in _ENDINGS
     return {
         "stage": error.stage or "between stages",
         "cause": error.message if is_ours else f"{error.type}: {error.message}",

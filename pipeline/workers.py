@@ -199,6 +199,9 @@ def _watch(crew: Crew, tell: Callable[[str, str], object]) -> int:
 
 def _report(member: Member) -> int:
     who, code = member.name.replace("-", " "), member.process.poll()
+    if code == errors.OUT_OF_TIME:
+        # The first rank has said all there is to say.
+        return code
     console.say(f"{who} {member.end}; all ranks were ended", "red", to_errors=True)
     if member.last_words():
         console.say(member.last_words(), to_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -152,6 +153,13 @@ def terminate(context: Context) -> None:
     """Is interrupted by the system."""
     (context.folder / "half.txt").write_text("so far", encoding="utf-8")
     raise runner.Terminated
+
+
+@stage(look=_would_work)
+def linger(context: Context) -> None:
+    """Takes longer than anybody waits."""
+    del context
+    time.sleep(30)
 
 
 @stage(look=_would_work)

@@ -213,11 +213,12 @@ STUCK = """
     from pathlib import Path
     from pipeline import endings
     from pipeline.endings import Watch
+    from pipeline.stopping import Stop
 
     endings.STEP_GRACE_S, endings.ALL_GRACE_S = 0.5, 3.0
     signal.signal(signal.SIGTERM, lambda *_: print("never", flush=True))
     written = Path(sys.argv[1])
-    with Watch(lambda: written.write_text("interrupted"), lambda: None):
+    with Watch(lambda: written.write_text("interrupted"), lambda: None, Stop()):
         # The signal goes to another thread, and this one stays in C until it is over.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         print("stuck", flush=True)

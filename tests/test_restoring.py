@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import log
-from pipeline.job import Job
+from pipeline.job import Job, Launched
 from pipeline.runner import Outcome
 from tests.running import DIGEST, files_below, go, make_job
 
@@ -43,7 +43,9 @@ def test_a_complete_run_comes_back_and_is_done(job: Job) -> None:
     sent = json.loads(after.pop(".exported.json"))["sent"]
     after["run.log"], after["events.jsonl"] = before["run.log"], before["events.jsonl"]
     assert after == before
-    assert sent == {a.path: a.sha256 for a in first.manifest.artifacts}
+    assert {path: facts["sha256"] for path, facts in sent.items()} == {
+        a.path: a.sha256 for a in first.manifest.artifacts
+    }
 
 
 def test_a_failed_run_goes_on_from_what_it_had_exported(tmp_path: Path) -> None:
@@ -109,7 +111,63 @@ def test_what_is_not_this_run_does_not_come_back(tmp_path: Path, change: str) ->
 
     assert not again.was_done
     assert again.exit_code == 0
-    assert again.manifest.attempt == (2 if change == "older attempt" else 1)
+    # A fresh start counts on from what it finds there.
+    assert again.manifest.attempt == (2 if change in ("older attempt", "fresh") else 1)
+
+
+def restarted(folder: Path, name: str, *, fresh: bool = True) -> Job:
+    """The job as a platform starts it that calls it by this name."""
+    job = make_job(folder, stages=BROKEN, run={"fresh": fresh})
+    return job.model_copy(update={"launched": Launched(is_launch=True, job=name)})
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_a_platform_that_starts_a_job_again_does_not_start_it_anew_again(
+    tmp_path: Path, *, is_elsewhere: bool
+) -> None:
+    """run.fresh counts once per platform job, on this machine and on another one."""
+    go(restarted(tmp_path, "job-0", fresh=False))
+    first = go(restarted(tmp_path, "job-1"))
+    if is_elsewhere:
+        shutil.rmtree(tmp_path / "outputs")
+
+    again = go(restarted(tmp_path, "job-1"))
+    other = go(restarted(tmp_path, "job-2"))
+
+    assert [o.manifest.attempt for o in (first, again, other)] == [2, 2, 3]
+    assert other.manifest.launch["job"] == "job-2"
+    assert (again.folder.with_name(f"{again.folder.name}.old-2")).exists() is not is_elsewhere
+
+
+def test_a_fresh_start_elsewhere_replaces_what_was_exported(tmp_path: Path) -> None:
+    """What an older attempt left there is not taken for this one's, and goes in the end."""
+    first = go(make_job(tmp_path, stages=STAGES))
+    place = gone(first)
+    record = json.loads((place / "manifest.json").read_text())
+    (place / "old.txt").write_text("old")
+    record["artifacts"].append({"path": "old.txt", "size_bytes": 3, "sha256": "0" * 64})
+    (place / "manifest.json").write_text(json.dumps(record))
+
+    again = go(make_job(tmp_path, stages=STAGES, run={"fresh": True}))
+
+    assert again.manifest.attempt == 2
+    assert not (place / "old.txt").exists()
+    assert (place / "manifest.json").read_bytes() == (again.folder / "manifest.json").read_bytes()
+
+
+def test_an_interim_record_is_gone_on_from(tmp_path: Path) -> None:
+    """What a killed process had exported by then comes back; it counts as interrupted."""
+    place = gone(go(make_job(tmp_path, stages=BROKEN)))
+    log.to_terminal()
+    record = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(
+        json.dumps({**record, "status": "running", "finished": None, "error": None})
+    )
+
+    again = go(make_job(tmp_path, stages=BROKEN))
+
+    assert (again.folder / "count.txt").read_text() == "made\n"
+    assert "(interrupted); bringing it back" in (again.folder / "run.log").read_text()
 
 
 def test_a_place_that_cannot_be_asked_does_not_stop_the_job(tmp_path: Path) -> None:

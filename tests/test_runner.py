@@ -14,6 +14,7 @@ import pytest
 from pipeline import manifest, runfolder
 from pipeline.errors import AccessDeniedError, ConfigError, RunBusyError
 from pipeline.manifest import Manifest
+from pipeline.publish import LiveExport
 from pipeline.storage.local import LocalStorage
 from tests.running import files_below, go, make_archive, make_job
 from tests.servers import WebServer, serving
@@ -313,7 +314,11 @@ def test_an_interrupt_while_exporting_is_recorded_there_too(
 
 def test_a_second_interrupt_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted again while exporting what there is, the run ends with its local record."""
-    monkeypatch.setattr(LocalStorage, "put", raising(KeyboardInterrupt(), at=1))
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveExport, "drain", interrupt)
 
     outcome = go(make_job(tmp_path, stages=("tests.running.interrupt", "export")))
 

@@ -61,7 +61,11 @@ def train(context: Context, session: Session) -> Checkpoint:
     samples = len(session.train) if session.train is not None else 0
     work = float(samples * (epochs - len(rows)))
     # Heard from before the thread starts that draws the progress: it must not take a Ctrl-C.
-    with interrupts.heard(), context.progress("train", work, "samples") as advance:
+    with (
+        interrupts.heard(),
+        context.stop.asked_for(),
+        context.progress("train", work, "samples") as advance,
+    ):
         path = loop.train(
             session,
             folder,
@@ -70,6 +74,8 @@ def train(context: Context, session: Session) -> Checkpoint:
             progress=advance,
             record=lambda row: _record(context, row, rows),
             saved=context.saved,
+            pruned=context.pruned,
+            should_stop=context.stop.is_wanted,
             rank=here.rank,
             size=here.size,
             plan=plan,

@@ -1,0 +1,180 @@
+"""Signals and the time budget: who hears of them, when, and how the run ends then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import manifest, stopping
+from pipeline.errors import StoppedEarlyError
+from pipeline.stopping import OutOfTime, Stop, Terminated
+from tests.running import go, make_job
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def signalled(number: int = signal.SIGTERM) -> None:
+    """This process gets the signal, and has had the time to hear it."""
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_ends_work_that_does_not_ask(number: int, kind: type[BaseException]) -> None:
+    """It is raised where the work stands, and the handlers from before come back."""
+    before = signal.getsignal(number)
+
+    with pytest.raises(kind), Stop().listening():
+        signalled(number)
+
+    assert signal.getsignal(number) == before
+
+
+def test_work_that_asks_hears_of_it_and_ends_by_itself() -> None:
+    """Nothing is raised until it has saved its state and says so."""
+    told: list[bool] = []
+
+    def work(stop: Stop) -> None:
+        told.append(stop.is_wanted())
+        signalled()
+        told.append(stop.is_wanted())
+        raise StoppedEarlyError("its state is saved")
+
+    with Stop().listening() as stop, pytest.raises(Terminated), stop.asked_for():
+        work(stop)
+
+    assert told == [False, True]
+
+
+def test_a_signal_that_came_too_late_to_be_asked_for_is_not_lost() -> None:
+    """Work that came to its end in spite of it is the last that is done."""
+    with Stop().listening() as stop, pytest.raises(Terminated), stop.asked_for():
+        signalled()
+
+
+def test_an_early_end_that_nobody_asked_for_is_an_error() -> None:
+    """Nothing turns it into an interrupt."""
+    with pytest.raises(StoppedEarlyError), Stop().asked_for():
+        raise StoppedEarlyError("why?")
+
+
+def test_a_second_signal_ends_what_the_first_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, unless it is the echo of the first."""
+    said = []
+
+    def work() -> None:
+        signalled()
+        signalled()
+        said.append("goes on")
+        monkeypatch.setattr(stopping, "_ECHO_S", 0.0)
+        signalled(signal.SIGINT)
+        said.append("should have ended")
+
+    with Stop().listening() as stop, pytest.raises(KeyboardInterrupt), stop.asked_for():
+        work()
+
+    assert said == ["goes on"]
+
+
+def test_the_budget_is_told_before_it_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the tenth that is kept back for saving and exporting."""
+    monkeypatch.setattr(stopping, "PROCESS_STARTED_S", time.monotonic())
+    started = time.monotonic()
+
+    with pytest.raises(OutOfTime, match=r"time budget of 0\.01 min"), Stop(0.01).listening():
+        time.sleep(5)
+
+    assert 0.5 < time.monotonic() - started < 0.6
+
+
+def test_sending_ends_before_the_budget_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept back is for sending too, and an ending always has some seconds."""
+    began_s = time.monotonic()
+    monkeypatch.setattr(stopping, "PROCESS_STARTED_S", began_s)
+    stop = Stop(10.0)
+    stop.reason = OutOfTime()
+
+    assert stop.send_until_s == began_s + 595
+    monkeypatch.setattr(stopping, "PROCESS_STARTED_S", began_s - 1000)
+    assert stop.send_until_s == pytest.approx(time.monotonic() + stopping.SEND_GRACE_S, abs=0.5)
+
+
+def test_out_of_time_in_a_stage_that_does_not_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 75, status interrupted, what there is exported; the same job goes on."""
+    stages = ("tests.running.make", "tests.running.linger", "export")
+    monkeypatch.setattr(stopping, "PROCESS_STARTED_S", time.monotonic())
+
+    ended = go(make_job(tmp_path, stages=stages, mode={"time_budget_min": 0.01}))
+
+    assert (ended.exit_code, ended.manifest.status) == (75, "interrupted")
+    assert ended.manifest.error is not None
+    assert ended.manifest.error.stage == "linger"
+    there = tmp_path / "exports" / ended.folder.name
+    assert manifest.read(there) == ended.manifest
+    assert (there / "result.txt").is_file()
+    monkeypatch.setattr(stopping, "PROCESS_STARTED_S", time.monotonic())
+    again = go(make_job(tmp_path, stages=("tests.running.make", "export")))
+    assert (again.exit_code, again.manifest.status) == (0, "complete")
+
+
+STUCK = """
+    import ctypes, signal, sys, time
+    from pathlib import Path
+    from pipeline import endings
+    from pipeline.stage import Outlook, stage
+    from tests.running import go, make_job
+
+    endings.STEP_GRACE_S = 0.5
+
+    @stage(look=lambda context: Outlook("would be stuck"))
+    def stuck(context):
+        path = context.folder / "half.txt"
+        path.write_text("so far")
+        context.saved(path)
+        # The signal goes to another thread, and this one stays in C until it is over.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM})
+        print("stuck", flush=True)
+        ctypes.CDLL(None).sleep(60)
+
+    sys.modules["mine"] = sys.modules["__main__"]
+    mode = {"time_budget_min": float(sys.argv[2])} if len(sys.argv) > 2 else {}
+    go(make_job(Path(sys.argv[1]), stages=("mine.stuck", "export"), mode=mode))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("budget", "exit_code"), [((), 143), (("0.05",), 75)])
+def test_a_stuck_main_thread_ends_in_time_with_what_was_saved(
+    tmp_path: Path, budget: tuple[str, ...], exit_code: int
+) -> None:
+    """The exported manifest says interrupted and names what lies there."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(STUCK), str(tmp_path), *budget],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"stuck\n"
+    if not budget:
+        child.terminate()
+
+    assert child.wait(timeout=15) == exit_code
+    child.stdout.close()
+    (there,) = (tmp_path / "exports").iterdir()
+    found = manifest.read(there)
+    assert found is not None
+    assert found.status == "interrupted"
+    assert "half.txt" in [artifact.path for artifact in found.artifacts]
+    assert manifest.is_intact(found, there)
