@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,13 @@ def append_json_line(path: Path, value: Any) -> None:
     """The file has one more line: this value as JSON."""
     with naming_full_disk(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def write_all(file: RawIOBase, content: bytes) -> None:
+    """The unbuffered file holds all of it from its position on, and not only the system's pick."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def sync(path: Path) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import email.utils
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from pipeline.storage.network import (
     body,
     network_error,
     range_text,
-    status_error,
 )
+from pipeline.storage.obs_answers import accepted, bare, seconds, told
 from pipeline.storage.obs_client import connect, endpoint
 from pipeline.storage.protocol import (
     Entry,
@@ -73,10 +72,10 @@ class ObsStorage:
             # An answer without body does not tell a missing object from a missing bucket.
             self._require_bucket()
             return None
-        found = self._accepted(key, answer).body
+        found = self._told(key, answer)
         date = email.utils.parsedate_tz(found.lastModified or "")
         modified = email.utils.mktime_tz(date) if date else None
-        return Entry(key, int(found.contentLength), _bare(found.etag), modified)
+        return Entry(key, int(found.contentLength), bare(found.etag), modified)
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Every object whose key starts with this text, but for the markers of empty folders."""
@@ -84,13 +83,11 @@ class ObsStorage:
         while True:
             place = {"prefix": self._base + prefix, "marker": marker, "max_keys": self._page_keys}
             answer = self._asked(prefix, "listObjects", **place)
-            page = self._accepted(prefix, answer).body
+            page = self._told(prefix, answer)
             for found in page.contents:
                 key = found.key[len(self._base) :]
                 if not key.endswith("/") and key:
-                    yield Entry(
-                        key, int(found.size), _bare(found.etag), _seconds(found.lastModified)
-                    )
+                    yield Entry(key, int(found.size), bare(found.etag), seconds(found.lastModified))
             if not page.is_truncated:
                 return
             # S3-compatible servers name the next marker only where there is a delimiter.
@@ -109,10 +106,10 @@ class ObsStorage:
         if answer.status == 416:
             self._require_end(key, start_byte, etag)
             return
-        found = self._accepted(key, answer).body
+        found = self._told(key, answer)
         # Closing the SDK's wrapper alone leaves the socket open where not all was read.
         with contextlib.closing(found.response), contextlib.closing(found.response.result):
-            if etag and _bare(found.etag) != etag:
+            if etag and bare(found.etag) != etag:
                 raise ObjectChangedError(f"{where} has changed since it was begun; start over.")
             if end_byte is not None and answer.status != 206:
                 raise RangesRefusedError(f"{where}: the service sent the whole instead of a part.")
@@ -148,13 +145,13 @@ class ObsStorage:
         answer = self._sent(
             key, "putContent", self._base + key, file.first(size_bytes), headers=headers
         )
-        return _bare(answer.body.etag)
+        return bare(answer.etag)
 
     def _put_parts(self, key: str, file: Counted, size_bytes: int) -> str:
         from obs import CompleteMultipartUploadRequest, CompletePart
 
         begun = self._asked(key, "initiateMultipartUpload", self._base + key)
-        upload_id = self._accepted(key, begun).body.uploadId
+        upload_id = self._told(key, begun).uploadId
         part_bytes = max(self._part_bytes, math.ceil(size_bytes / _PARTS))
         parts = []
         with contextlib.ExitStack() as on_failure:
@@ -164,10 +161,10 @@ class ObsStorage:
                 chunk = file.first(length)
                 part = (self._base + key, number, upload_id, chunk)
                 answer = self._sent(key, "uploadPart", *part, partSize=length)
-                parts.append(CompletePart(partNum=number, etag=answer.body.etag))
+                parts.append(CompletePart(partNum=number, etag=answer.etag))
             whole = CompleteMultipartUploadRequest(parts=parts)
             answer = self._asked(key, "completeMultipartUpload", self._base + key, upload_id, whole)
-            etag = _bare(self._accepted(key, answer).body.etag)
+            etag = bare(self._told(key, answer).etag)
             on_failure.pop_all()
         return etag
 
@@ -177,9 +174,9 @@ class ObsStorage:
             self._asked(key, "abortMultipartUpload", self._base + key, upload_id)
 
     def _sent(self, key: str, operation: str, *positional: Any, **named: Any) -> Any:
-        """The answer to a request with a body."""
+        """What is answered to a request with a body."""
         try:
-            return self._accepted(key, self._asked(key, operation, *positional, **named))
+            return self._told(key, self._asked(key, operation, *positional, **named))
         except StorageError as error:
             # A server that refuses closes the connection while we still send, and the SDK then
             # sees the broken connection instead of the answer; a request without body gets it.
@@ -209,20 +206,10 @@ class ObsStorage:
             return call(self._bucket, *positional, **named)
 
     def _accepted(self, key: str, answer: Any) -> Any:
-        """The result, if the server did what it was asked."""
-        if answer.status < 300:
-            return answer
-        code = str(answer.errorCode or "")
-        remedy = f"Check OBS_ENDPOINT ({endpoint()}) and run the same command again."
-        if answer.status in (401, 403):
-            remedy = (
-                "Check OBS_ACCESS_KEY_ID, OBS_SECRET_ACCESS_KEY and OBS_SECURITY_TOKEN, "
-                "the rights they have on the bucket, and this computer's clock."
-            )
-        elif answer.status == 404:
-            kind = "object" if code == "NoSuchKey" else "bucket"
-            remedy = f"There is no such {kind}; check the URL and OBS_ENDPOINT ({endpoint()})."
-        raise status_error(self._where(key), answer.status, code=code, remedy=remedy)
+        return accepted(self._where(key), answer)
+
+    def _told(self, key: str, answer: Any) -> Any:
+        return told(self._where(key), answer)
 
     @contextlib.contextmanager
     def _naming_cause(self, key: str) -> Iterator[None]:
@@ -235,15 +222,3 @@ class ObsStorage:
             raise network_error(
                 self._where(key), error, stall_s=self._stall_s, remedy=remedy
             ) from error
-
-
-def _bare(etag: str | None) -> str:
-    return (etag or "").strip('"')
-
-
-def _seconds(local_time: str | None) -> float | None:
-    """The SDK's own spelling of a time, which it has moved to the local time zone."""
-    try:
-        return time.mktime(time.strptime(local_time or "", "%Y/%m/%d %H:%M:%S"))
-    except ValueError:
-        return None

@@ -28,7 +28,7 @@ from pipeline.transfer.workers import Workers
 
 # Ranges of this size keep a connection at its full speed for a while; of a very big object
 # they are larger, so that its record stays small.
-PART_BYTES = 32 << 20
+PART_BYTES = 64 << 20
 _MOST_PARTS = 4096
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from pipeline.transfer.workers import Workers
 # Below this size, starting a file over is cheaper than the record that would spare it.
 _RECORDED_BYTES = 8 << 20
 
-# Of files below this size Python's own work is the most, which only one thread does at a time.
+# Below this size, more work is done for a file than for its bytes.
 _SMALL_BYTES = 256 << 10
 
 _FILES, _JOURNAL = "files", "receipts.jsonl"
@@ -62,7 +62,7 @@ def download_folder(
             fetching.remove_strangers(entries)
             fetching.require_space(entries)
             fetching.fetch_together(entries)
-            receipts = workers.run(fetching.fetch, entries, at_first=_at_first(entries, limits))
+            receipts = workers.run(fetching.fetch, entries, is_python=_are_small(entries))
         # All at the end costs a fraction of syncing each when it arrives.
         sync_all(workshop, (fetching.path_of(entry.key) for entry in entries))
     return receipts
@@ -79,10 +79,8 @@ def _arrived_bytes(workshop: Path) -> int:
     return sum(whole_bytes.values()) + sum(recorded_bytes(path) for path in parts)
 
 
-def _at_first(entries: Collection[Entry], limits: Limits) -> int:
-    """With how many threads to begin; there will be more where they have to wait for answers."""
-    total_bytes = sum(entry.size_bytes for entry in entries)
-    return 1 if total_bytes < _SMALL_BYTES * len(entries) else limits.parallel
+def _are_small(entries: Collection[Entry]) -> bool:
+    return sum(entry.size_bytes for entry in entries) < _SMALL_BYTES * len(entries)
 
 
 class _Fetching(contextlib.AbstractContextManager["_Fetching"]):

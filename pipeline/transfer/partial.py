@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import IntegrityError, StorageError
-from pipeline.files import naming_full_disk, require_space, sync
+from pipeline.files import naming_full_disk, require_space, sync, write_all
 from pipeline.storage import Entry, ObjectChangedError, OnBytes, Storage
 from pipeline.transfer.digest import Front
 from pipeline.transfer.ranges import Range, Record, Version, divided
@@ -96,15 +96,14 @@ class Partial:
         if start_byte and not stretch:
             self._tell_resuming(entry)
         chunks = storage.get(entry.key, start_byte=start_byte, etag=entry.etag, **stretch)
-        with naming_full_disk(self._part_path), self._part_path.open("r+b") as file:
+        with naming_full_disk(self._part_path), self._part_path.open("r+b", 0) as file:
             file.seek(start_byte)
             with self._record.open() as record:
                 for chunk in chunks:
                     check()
                     if missing.reached_byte + len(chunk) > missing.end_byte:
                         raise _too_much(storage, entry, missing)
-                    file.write(chunk)
-                    file.flush()
+                    write_all(file, chunk)
                     at_byte = missing.reached_byte
                     missing.crc = zlib.crc32(chunk, missing.crc)
                     missing.done_bytes += len(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +18,8 @@ T = TypeVar("T")
 # How long a failed group waits for its members to notice before its error is raised.
 _LEAVE_S = 1.0
 
-# How often it is decided whether there should be more threads, and how much of one core's time
-# a process uses whose threads would only be in each other's way.
+# How often it is decided whether there should be more threads; with so much of the cores' time
+# in use, more would only be in each other's way.
 _GROW_S = 0.02
 _BUSY = 0.8
 
@@ -47,13 +48,16 @@ class Workers:
         self._on_bytes = on_bytes
         self._counting = threading.Lock()
         self._stop = threading.Event()
-        self._ended = threading.Event()
+        # Wakes who waits for the group: it is over, or there is work for more threads.
+        self._news = threading.Event()
+        self._is_over = False
         # Guards all that follows; notified when there is a share to take, or no more work.
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._shared: list[Shared] = []
         self._error: BaseException | None = None
         self._left = 0
+        self._wanted = 0
         self._next: Callable[[], Callable[[], object] | None] = _nothing
 
     def count(self, count_bytes: int) -> None:
@@ -69,12 +73,13 @@ class Workers:
             raise StoppedError
 
     def run(
-        self, work: Callable[[S], T], items: Sequence[S], *, at_first: int | None = None
+        self, work: Callable[[S], T], items: Sequence[S], *, is_python: bool = False
     ) -> list[T]:
         """What `work` returns for each item, in their order; the first error ends all.
 
-        `at_first` threads begin (all by default); more come while they mostly wait. They
-        are daemons and the caller waits for one event, so that an interrupt ends it at
+        One thread begins and more come while they mostly wait for others than each other:
+        `is_python` says that it is mostly Python that works, which only one thread does at
+        a time. They are daemons and the caller only waits, so that an interrupt ends it at
         once, also while a member stands in a read.
         """
         results: list[Any] = [None] * len(items)
@@ -88,9 +93,9 @@ class Workers:
 
         self._next, self._left = next_item, len(items)
         try:
-            self._start(min(len(items), at_first or self._parallel))
-            self._grow(len(items))
-            self._ended.wait()
+            self._wanted = len(items)
+            self._start(1)
+            self._grow(busy=_BUSY if is_python else _BUSY * _cores())
             if self._error is not None:
                 self._leave()
                 raise self._error
@@ -104,27 +109,31 @@ class Workers:
         with self._change:
             self._shared.append(shared)
             self._change.notify_all()
-        self._start(len(self._threads) + shares - 1)
+            self._wanted += shares - 1
+        self._news.set()
         try:
             yield
         finally:
             with self._change:
                 self._shared.remove(shared)
+                self._wanted -= shares - 1
 
-    def _grow(self, count: int) -> None:
-        """Twice as many threads run, again and again, as long as this process is mostly waiting."""
-        while len(self._threads) < min(self._parallel, count):
+    def _grow(self, *, busy: float) -> None:
+        """Until the end, twice as many threads run as long as there is work and time for it."""
+        while not self._is_over:
+            is_short = len(self._threads) < min(self._parallel, self._wanted)
             began_s, used_s = time.monotonic(), time.process_time()
-            if self._ended.wait(_GROW_S):
-                return
+            if self._news.wait(_GROW_S if is_short else None):
+                self._news.clear()
+                continue
             busy_s, passed_s = time.process_time() - used_s, time.monotonic() - began_s
-            if busy_s < _BUSY * passed_s:
+            if busy_s < busy * passed_s:
                 self._start(2 * len(self._threads))
 
     def _start(self, count: int) -> None:
         """So many threads run, but no more than the group may have."""
         with self._change:
-            for _ in range(min(self._parallel, count) - len(self._threads)):
+            for _ in range(min(self._parallel, self._wanted, count) - len(self._threads)):
                 thread = threading.Thread(target=self._drain, daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -157,7 +166,8 @@ class Workers:
             self._left -= 1
             if self._left == 0:
                 self._change.notify_all()
-                self._ended.set()
+                self._is_over = True
+                self._news.set()
 
     def _fail(self, error: BaseException) -> None:
         with self._change:
@@ -166,13 +176,21 @@ class Workers:
 
     def _end(self) -> None:
         self._stop.set()
-        self._ended.set()
+        self._is_over = True
+        self._news.set()
         with self._change:
             self._change.notify_all()
 
     def _leave(self) -> None:
         for thread in self._threads:
             thread.join(timeout=_LEAVE_S / len(self._threads))
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _nothing() -> None:

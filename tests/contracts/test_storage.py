@@ -409,6 +409,20 @@ def test_obs_passing_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.is_passing
 
 
+@pytest.mark.usefixtures("obs_credentials")
+@pytest.mark.parametrize("length", [60, 90])
+def test_obs_broken_listing(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """A listing that breaks off is an error that may pass, not a shorter listing."""
+    listing = b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key>"
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    with answering(head.encode() + listing[:60]) as endpoint:
+        monkeypatch.setenv("OBS_ENDPOINT", endpoint)
+        with pytest.raises(StorageError, match="obs://bucket") as caught:
+            list(open_storage("obs://bucket", stall_s=STALL_S).list())
+
+    assert caught.value.is_passing
+
+
 @pytest.mark.parametrize("scheme", ["obs", "http"])
 @pytest.mark.usefixtures("obs_credentials")
 def test_silent_server(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
