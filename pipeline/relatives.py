@@ -65,8 +65,12 @@ def _keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         return
     old, new = dict(_flat(before)), dict(_flat(now))
     for key in {**new, **old}:
-        if old.get(key) != new.get(key):
-            yield f"{key} ({_word(new.get(key))}, was {_word(old.get(key))})"
+        if key not in old:
+            yield f"{key} ({_word(new[key])}, new)"
+        elif key not in new:
+            yield f"{key} (gone, was {_word(old[key])})"
+        elif old[key] != new[key]:
+            yield f"{key} ({_word(new[key])}, was {_word(old[key])})"
 
 
 def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from pipeline import archives, arrivals, locks, receipts
+from pipeline.console import counted
 from pipeline.context import Context
 from pipeline.errors import ArchiveError, IntegrityError, ObjectMissingError
 from pipeline.files import human_bytes
@@ -38,8 +39,8 @@ def state_of(context: Context, item: Fetched, folder: Path) -> tuple[State, str]
         return "changed", f"would refuse it: {excess}"
     if not context.job.dataset.keep_archives and item.path.exists():
         return "todo", "already unpacked; would drop the archive (dataset.keep_archives=false)"
-    held = f"{receipt.get('members', 0):,} members, {human_bytes(receipt.get('total_bytes', 0))}"
-    return "done", f"already unpacked: {held}"
+    members = counted(receipt.get("members", 0), "member")
+    return "done", f"already unpacked: {members}, {human_bytes(receipt.get('total_bytes', 0))}"
 
 
 def unpack_once(context: Context, item: Fetched, folder: Path) -> None:
@@ -85,7 +86,8 @@ def _excess(context: Context, item: Fetched, folder: Path) -> str:
     limits, receipt = context.job.dataset.limits, receipts.last(folder)
     members, size_bytes = receipt.get("members", 0), receipt.get("total_bytes", 0)
     if members > limits.members:
-        return f"it has {members:,} members, but dataset.limits.members allows {limits.members:,}"
+        held = counted(members, "member")
+        return f"it has {held}, but dataset.limits.members allows {limits.members:,}"
     unpacked = f"it unpacks to {human_bytes(size_bytes)}"
     if size_bytes > limits.bytes:
         return f"{unpacked}, but dataset.limits.bytes allows {human_bytes(limits.bytes)}"

@@ -72,6 +72,15 @@ def test_other_data_are_named_by_digest_or_name(tmp_path: Path) -> None:
     assert "url" not in elsewhere
 
 
+def test_keys_that_come_and_go_are_named(tmp_path: Path) -> None:
+    """An argument that only one of the two runs has is no null."""
+    recorded(tmp_path, job(tmp_path, "+dataset.sample.old=1"), at_s=100)
+
+    said = difference(job(tmp_path, "+dataset.sample.new=2"))
+
+    assert "dataset.sample.new (2, new), dataset.sample.old (gone, was 1)" in said
+
+
 def test_nothing_is_said_without_a_relative(tmp_path: Path) -> None:
     """The first run of its kind, one that is there already, and one with a chosen name."""
     assert difference(job(tmp_path)) == ""
