@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pictures import dots, streamed
 
 from pipeline.data import Share, Stream
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, DeviceError
 
 if TYPE_CHECKING:
     from pictures import MakeSession
@@ -164,3 +164,13 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     for name, weight in whole.weights().items():
         other = parted.weights()[name].asnumpy()
         assert np.allclose(other, weight.asnumpy(), atol=1e-5)
+
+
+def test_a_device_without_a_data_sink_is_told(tmp_path: Path, make_session: MakeSession):
+    """The error names the key to change."""
+    from pipeline.training.plan import Plan
+
+    session = make_session(train=streamed(dots(100)), test=None)
+
+    with pytest.raises(DeviceError, match=r"device\.data_sink=false"):
+        train(session, tmp_path, plan=Plan(data_sink=True))

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,48 +150,3 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, make_session
 
     with pytest.raises(CheckpointError, match=r"layers\.1\.weight is \(16, 36\) in the file"):
         train(make_session(network=MLP(4, 1, 6, [8])), tmp_path, 2)
-
-
-def start_child(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Trains eight epochs in a process of its own."""
-    script = Path(__file__).with_name("train_in_child.py")
-    working_folder = folder / "cwd"
-    working_folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(script), str(folder), "8"]
-    return subprocess.Popen(command, env=environment, cwd=working_folder)
-
-
-def wait_for(path: Path) -> None:
-    """The path is there, within a minute."""
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
-        time.sleep(0.002)
-
-
-def sha256_of_state(folder: Path) -> str:
-    """The SHA-256 over what the last checkpoint holds."""
-    from pipeline.training import parameters
-
-    state = sorted(parameters.read(folder / "checkpoints" / "net-8.ckpt").items())
-    return hashlib.sha256(b"".join(p.asnumpy().tobytes() for _, p in state)).hexdigest()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("make_session")
-def test_killed_and_run_again_is_bit_identical(tmp_path: Path, child_environment: dict[str, str]):
-    """Kill -9 or Ctrl-C at any moment, then the same command: the same bits, nothing left over."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start_child(whole, child_environment).wait(timeout=60) == 0
-
-    for epoch, kill in ((2, signal.SIGKILL), (5, signal.SIGINT)):
-        child = start_child(killed, child_environment)
-        wait_for(killed / "checkpoints" / f"net-{epoch}.ckpt")
-        os.kill(child.pid, kill)
-        assert child.wait(timeout=20) == (130 if kill == signal.SIGINT else -kill)
-    assert start_child(killed, child_environment).wait(timeout=60) == 0
-
-    assert sha256_of_state(killed) == sha256_of_state(whole)
-    names = [sorted(p.name for p in (f / "checkpoints").iterdir()) for f in (whole, killed)]
-    assert names[0] == names[1]
-    assert not list((killed / "cwd").iterdir())
