@@ -39,6 +39,8 @@ def look(context: Context) -> Outlook:
         )
     if _written(context) != _lines(rows):
         return Outlook("would complete metrics.jsonl")
+    if (folder / checkpoints.STATE_NAME).exists():
+        return Outlook("would remove the state from within the last epoch")
     products = {"checkpoint": _checkpoint(path)}
     return Outlook(f"{counted(len(rows), 'epoch')} done", "done", products, *_results(rows))
 

@@ -91,6 +91,14 @@ def test_a_damaged_last_checkpoint_is_not_trusted(context: Context) -> None:
     assert train.look(context).state == "todo"
 
 
+def test_a_kill_before_the_last_tidying(context: Context) -> None:
+    """A state from within an epoch that is done is no result, and is removed."""
+    save(context, 2)
+    (context.folder / "checkpoints" / "state.ckpt").write_bytes(b"state")
+
+    assert train.look(context).text == "would remove the state from within the last epoch"
+
+
 CHECKPOINT = Checkpoint(Path("a.ckpt"), "f" * 64, "this training")
 
 

@@ -1,4 +1,4 @@
-"""One rank of a training, or its scheduler: DIGITS FOLDER EPOCHS [RANK THAT FAILS].
+"""One rank of a training, or its scheduler: DIGITS FOLDER EPOCHS [RANK THAT FAILS] [STOP AFTER].
 
 Leaves `rank-<n>.json` with the digest of its state, its rows and what was saved.
 """
@@ -18,7 +18,7 @@ from pipeline.training import cluster, device
 RANK, SIZE = int(os.environ.get("RANK_ID", "0")), int(os.environ.get("RANK_SIZE", "1"))
 
 
-def main(digits: Path, folder: Path, epochs: int, failing_rank: int) -> None:
+def main(digits: Path, folder: Path, epochs: int, failing_rank: int, stop_after: int) -> None:
     """Trains a small network on the digits, together with the other ranks."""
     scratch = folder / f"scratch-{RANK}"
     # Ranks that would begin differently are made alike.
@@ -28,6 +28,7 @@ def main(digits: Path, folder: Path, epochs: int, failing_rank: int) -> None:
     from pipeline.datasets import mnist
     from pipeline.models.mlp import MLP
     from pipeline.training import evaluation, loop, session
+    from pipeline.training.running import never
 
     built = session.build(
         network=MLP(10, 1, 8, [32]),
@@ -42,11 +43,17 @@ def main(digits: Path, folder: Path, epochs: int, failing_rank: int) -> None:
     rows: list[dict[str, float]] = []
     saved: list[str] = []
     heard: list[int] = []
+    asked: list[None] = []
 
     def progress(samples: int) -> None:
         heard.append(samples)
         if failing_rank == RANK and len(heard) == 2:
             raise MindRunError(f"rank {RANK} fails by order of its test")
+
+    def should_stop() -> bool:
+        asked.append(None)
+        # The first rank's word counts.
+        return RANK == 0 and len(asked) == stop_after
 
     loop.train(
         built,
@@ -58,6 +65,7 @@ def main(digits: Path, folder: Path, epochs: int, failing_rank: int) -> None:
         saved=lambda path: saved.append(path.name),
         rank=RANK,
         size=SIZE,
+        should_stop=should_stop if stop_after else never,
     )
     state = b"".join(p.asnumpy().tobytes() for _, p in sorted(built.state().items()))
     report = {
@@ -77,7 +85,8 @@ if __name__ == "__main__":
     logging.basicConfig(level="INFO", stream=sys.stdout)
     code = 0
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int([*sys.argv, "-1"][4]))
+        numbers = [int(text) for text in sys.argv[3:]]
+        main(Path(sys.argv[1]), Path(sys.argv[2]), *[*numbers, *(-1, 0)[len(numbers) - 1 :]])
     except MindRunError as error:
         sys.stderr.write(f"{error}\n")
         code = 1

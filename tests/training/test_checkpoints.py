@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.training import checkpoints
-from pipeline.training.checkpoints import Progress, Saved
+from pipeline.training.checkpoints import Partial, Progress, Saved
 from pipeline.training.device import Engine
 
 ENGINE = Engine("2.10.0", target="CPU", instruction_set="AVX2", machine="x86_64", cores=2)
@@ -155,6 +156,116 @@ def test_a_failed_save_leaves_the_folder_as_it_was(tmp_path: Path):
     checkpoints.remove_unfinished(tmp_path, "net")
 
     assert sorted(tmp_path.iterdir()) == before
+
+
+def partial(steps: int) -> Partial:
+    """An epoch that has begun."""
+    return Partial(steps, 1.5, 7, 0.1, steps_per_epoch=10, samples_per_step=4)
+
+
+def save_state(folder: Path, epoch: int, steps: int, *, fails: bool = False) -> Saved:
+    """Saves a stand-in for a state from within the epoch after `epoch`."""
+    content = f"state of epoch {epoch}, step {steps}".encode()
+
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+        if fails:
+            raise OSError("the disk went away")
+
+    came_to = replace(progress(epoch), partial=partial(steps))
+    return checkpoints.save_state(folder, "net", came_to, write)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "steps", "expected"),
+    [(2, 3, "state.ckpt"), (1, 9, "net-2.ckpt"), (0, 1, "net-2.ckpt")],
+)
+def test_the_furthest_state_is_used(tmp_path: Path, epoch: int, steps: int, expected: str):
+    """A state within an epoch counts if no checkpoint has come further."""
+    save(tmp_path, 1)
+    save_state(tmp_path, epoch, steps)
+    save(tmp_path, 2)
+
+    newest = checkpoints.newest(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.path.name == expected
+    assert checkpoints.newest_good(tmp_path, "net") == checkpoints.newest(
+        tmp_path, "net", last_epoch=2
+    )
+
+
+def test_a_state_before_the_first_epochs_end_counts(tmp_path: Path):
+    """There are no rows yet."""
+    save_state(tmp_path, 0, 3)
+
+    newest = checkpoints.newest(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.progress.reached == (0, 3)
+    assert checkpoints.rows(tmp_path, "net") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"state of epoch 2, step X"])
+def test_a_damaged_state_is_passed_over_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+):
+    """The checkpoint before is used, and the log names the state."""
+    save(tmp_path, 2)
+    save_state(tmp_path, 2, 3).path.write_bytes(content)
+
+    newest = checkpoints.newest(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.path.name == "net-2.ckpt"
+    assert "state.ckpt" in caplog.text
+
+
+def test_a_kill_while_a_state_is_replaced_leaves_one_of_the_two(tmp_path: Path):
+    """The record vouches for the old bytes until the new ones are there."""
+    save_state(tmp_path, 0, 3)
+    old_bytes = (tmp_path / "state.ckpt").read_bytes()
+    save_state(tmp_path, 0, 6)
+    (tmp_path / "state.ckpt").write_bytes(old_bytes)
+
+    newest = checkpoints.newest(tmp_path, "net")
+    save_state(tmp_path, 0, 9)
+    newer = checkpoints.newest(tmp_path, "net")
+
+    assert newest is not None
+    assert newest.progress.reached == (0, 3)
+    assert newer is not None
+    assert newer.progress.reached == (0, 9)
+
+
+def test_a_failed_save_of_a_state_leaves_the_one_before(tmp_path: Path):
+    """Bytes and record are as they were, and nothing lies beside them."""
+    save_state(tmp_path, 0, 3)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(OSError, match="went away"):
+        save_state(tmp_path, 0, 6, fails=True)
+
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path):
+    """Checkpoints that a kill left without a record go too; others' files stay."""
+    losses = (0.5, 0.1, 0.3, 0.4, 0.2)
+    for epoch in range(1, 6):
+        save(tmp_path, epoch, losses)
+    checkpoints.path_of(tmp_path, "net", 3).with_suffix(".json").unlink()
+    (tmp_path / "net-wide-1.ckpt").write_bytes(b"another's")
+
+    gone = checkpoints.prune(tmp_path, "net", keep=1)
+
+    expected = {"net-1.json", "net-1.ckpt", "net-3.ckpt", "net-4.json", "net-4.ckpt"}
+    assert {path.name for path in gone} == expected
+    kept = {"net-2.ckpt", "net-5.ckpt", "net-wide-1.ckpt"}
+    assert {path.name for path in tmp_path.glob("*.ckpt")} == kept
+    assert checkpoints.rows(tmp_path, "net") == progress(5, losses).rows
+    assert checkpoints.best(tmp_path, "net") == tmp_path / "net-2.ckpt"
+    assert checkpoints.prune(tmp_path, "net", keep=1) == []
 
 
 def test_what_changes_exact_results_is_named():

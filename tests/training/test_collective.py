@@ -162,6 +162,25 @@ def test_killed_and_run_again_is_bit_identical(
     assert [row["epoch"] for row in report(tmp_path, 0)["rows"]] == [4, 5, 6]
 
 
+def test_all_ranks_stop_together_and_go_on(
+    tmp_path: Path, undisturbed: Path, digits: Path, child_environment: dict[str, str]
+):
+    """The first rank's word is all ranks'; its state is saved before any of them ends."""
+    with two_ranks(child_environment, tmp_path, digits, tmp_path, EPOCHS, -1, 11) as processes:
+        said = [process.communicate(timeout=LIMIT_S)[1] for process in processes[1:]]
+    found = checkpoints.newest(tmp_path / "checkpoints", "net")
+
+    train(child_environment, digits, tmp_path)
+
+    assert all("asked to stop after step" in words for words in said)
+    assert found is not None
+    assert found.progress.partial is not None
+    assert report(tmp_path, 0)["digest"] == report(undisturbed, 0)["digest"]
+    assert [row["loss"] for row in report(tmp_path, 0)["rows"]] == [
+        row["loss"] for row in report(undisturbed, 0)["rows"][found.progress.epoch :]
+    ]
+
+
 def test_a_rank_that_fails_ends_with_its_own_error(
     tmp_path: Path, digits: Path, child_environment: dict[str, str]
 ):
