@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.datasets import mnist
 from pipeline.datasets.digits.make_digits import ZIP_PATH
+from pipeline.errors import ConfigError
 
 pytestmark = pytest.mark.mindspore
 
@@ -53,6 +54,73 @@ def test_the_mlp_gives_logits(hidden: list[int]):
     logits = MLP(7, 3, 4, hidden)(Tensor(np.ones((2, 3, 4, 4), np.float32)))
 
     assert logits.shape == (2, 7)
+
+
+def resnet_shapes(depth: int) -> dict[str, tuple[int, ...]]:
+    """The parameters that mindcv 0.3.0 gives a residual network for 7 classes."""
+    blocks, convolutions = {18: ((2, 2, 2, 2), 2), 34: ((3, 4, 6, 3), 2), 50: ((3, 4, 6, 3), 3)}[
+        depth
+    ]
+    expansion = 4 if convolutions == 3 else 1
+    shapes = {"conv1.weight": (64, 3, 7, 7), **batch_norm("bn1", 64)}
+    inputs = 64
+    for layer, count in enumerate(blocks, 1):
+        width = 32 * 2**layer
+        for block in range(count):
+            place, outputs = f"layer{layer}.{block}", width * expansion
+            plans = [(inputs, width, 3), (width, width, 3)]
+            if convolutions == 3:
+                plans = [(inputs, width, 1), (width, width, 3), (width, outputs, 1)]
+            for number, (before, after, size) in enumerate(plans, 1):
+                shapes[f"{place}.conv{number}.weight"] = (after, before, size, size)
+                shapes |= batch_norm(f"{place}.bn{number}", after)
+            if block == 0 and (layer > 1 or inputs != outputs):
+                shapes[f"{place}.down_sample.0.weight"] = (outputs, inputs, 1, 1)
+                shapes |= batch_norm(f"{place}.down_sample.1", outputs)
+            inputs = outputs
+    return {**shapes, "classifier.weight": (7, inputs), "classifier.bias": (7,)}
+
+
+def batch_norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    """The four parameters of a batch normalisation."""
+    return {f"{name}.{part}": (width,) for part in PARTS}
+
+
+PARTS = ("moving_mean", "moving_variance", "gamma", "beta")
+
+
+@pytest.mark.parametrize(("depth", "parameters"), [(18, 102), (34, 182), (50, 267)])
+def test_resnets_have_the_parameters_of_mindcv(depth: int, parameters: int):
+    """Names and shapes are mindcv's, so that its checkpoints load."""
+    from pipeline.models.resnet import ResNet
+
+    found = {p.name: tuple(p.shape) for p in ResNet(depth, 7, 3).get_parameters()}
+
+    assert found == resnet_shapes(depth)
+    assert len(found) == parameters
+
+
+@pytest.mark.parametrize(("stem", "size", "inner"), [("imagenet", 64, 16), ("small", 32, 32)])
+def test_a_stem_fits_its_size_of_images(stem: str, size: int, inner: int):
+    """The first blocks see a quarter of a photograph's sides, and all of a small image's."""
+    from mindspore import Tensor
+
+    from pipeline.models.resnet import ResNet
+
+    network, images = ResNet(18, 7, 3, stem), Tensor(np.ones((2, 3, size, size), np.float32))
+
+    features = network.max_pool(network.relu(network.bn1(network.conv1(images))))
+
+    assert features.shape == (2, 64, inner, inner)
+    assert network(images).shape == (2, 7)
+
+
+def test_a_resnet_that_does_not_exist_is_refused():
+    """Both mistakes are told, with their keys."""
+    from pipeline.models.resnet import ResNet
+
+    with pytest.raises(ConfigError, match=r"(?s)network.depth: 19: .*18, 34, 50.*stem: 'big'"):
+        ResNet(19, 7, 3, "big")
 
 
 @pytest.mark.slow
