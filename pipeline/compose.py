@@ -81,12 +81,12 @@ def compose(
     for setting in (*_launched_values(launch, config), *choices.values):
         _apply(config, setting, desk)
     mapping = _resolved(config, desk)
-    checkpoint = _checkpoint(mapping)
+    as_written = _as_written(mapping)
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
     notes = [*launched.notes_of(launch, job), *choices.notes]
     facts = launched.facts_of(launch, notes, variables)
-    found = {"digest": digest_of(job, checkpoint), "sources": sources_of(job), "launched": facts}
+    found = {"digest": digest_of(job, as_written), "sources": sources_of(job), "launched": facts}
     job = job.model_copy(update=found)
     return Composed(job, mapping, notes)
 
@@ -107,10 +107,11 @@ def _launched_values(launch: Launch, config: DictConfig) -> list[Setting]:
     return launched.values_of(launch, launched.mounts_of(archives), collects=collects)
 
 
-def _checkpoint(mapping: Mapping[str, Any]) -> str | None:
+def _as_written(mapping: Mapping[str, Any]) -> dict[str, str | None]:
+    """What the job starts from, before paths become absolute."""
     mode = mapping.get("mode")
-    written = mode.get("checkpoint") if isinstance(mode, Mapping) else None
-    return written if isinstance(written, str) else None
+    values = mode if isinstance(mode, Mapping) else {}
+    return {name: values.get(name) for name in ("checkpoint", "resume")}
 
 
 def _apply(config: DictConfig, setting: Setting, desk: _Desk) -> None:

@@ -26,20 +26,24 @@ UNDECIDING = (
     "mode.time_budget_min",
     "mode.export_formats",
 )
+# How to learn, which is nothing to a mode without epochs.
+_LEARNING = ("mode.gradient_accumulation", "mode.evaluate_every", "mode.strict")
 
 
-def digest_of(job: Job, checkpoint_as_written: str | None) -> str:
+def digest_of(job: Job, as_written: Mapping[str, str | None]) -> str:
     """The SHA-256 of the job's deciding values and of the sources its names point to.
 
     Not in it: URLs, cluster, folders, the export place, limits and what is kept, so that the same
-    job has the same name everywhere; the checkpoint counts as it was written for the same reason.
+    job has the same name everywhere; `mode.checkpoint` and `mode.resume` count `as_written` for
+    the same reason.
     """
     values = job.model_dump(mode="json")
+    left_out = _LEARNING if job.mode.epochs is None else ()
     deciding = {
         "dataset": _deciding(values, "dataset"),
         "inputs": [_input(archive) for archive in job.dataset.archives],
         "model": values["model"],
-        "mode": {**_deciding(values, "mode"), "checkpoint": checkpoint_as_written},
+        "mode": {**_deciding(values, "mode", left_out), **as_written},
         "device": _deciding(values, "device"),
         "seed": values["seed"],
         "sources": sources_of(job),
@@ -55,8 +59,11 @@ def sources_of(job: Job) -> dict[str, str]:
     return {target: _source(target) for target in sorted(targets)}
 
 
-def _deciding(values: Mapping[str, Any], part: str) -> dict[str, Any]:
-    return {k: v for k, v in values[part].items() if f"{part}.{k}" not in UNDECIDING}
+def _deciding(
+    values: Mapping[str, Any], part: str, left_out: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    names = {*UNDECIDING, *left_out}
+    return {k: v for k, v in values[part].items() if f"{part}.{k}" not in names}
 
 
 def _input(archive: Archive) -> str:
@@ -64,5 +71,6 @@ def _input(archive: Archive) -> str:
 
 
 def _source(target: str) -> str:
-    path: Path | None = source_of(target)
+    # MindSpore's own files differ with its version, and a run keeps its name over versions.
+    path: Path | None = None if target.startswith("mindspore.") else source_of(target)
     return sha256_of(path) if path else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Optional
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.fields import (
     Component,
@@ -30,7 +30,7 @@ from pipeline.fields import (
 
 
 def is_checkpoint_path(text: str) -> bool:
-    """Whether `mode.checkpoint` names a local file, not a URL, a run's id or `latest`.
+    """Whether `mode.checkpoint` or `mode.resume` is a path, no URL, run's id or `latest`.
 
     >>> [is_checkpoint_path(text) for text in ("a/b", "x.ckpt", "latest", "obs://b/x.ckpt")]
     [True, True, False, False]
@@ -141,6 +141,14 @@ class Model(Part):
     network: Component
 
 
+class EarlyStopping(Part):
+    """When training ends before its last epoch: no better by `min_delta`, `patience` times."""
+
+    metric: Text = "accuracy"
+    patience: Annotated[int, Field(ge=1)] = 3
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Mode(Part):
     """What to do, and its numbers. Stages say which of the numbers they need."""
 
@@ -150,9 +158,36 @@ class Mode(Part):
     batch_size: Annotated[Optional[int], Field(ge=1)] = None
     learning_rate: Annotated[Optional[float], Field(gt=0)] = None
     momentum: Annotated[Optional[float], Field(ge=0, lt=1)] = None
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    early_stopping: Optional[EarlyStopping] = None
+    keep_checkpoints: Annotated[Optional[int], Field(ge=1)] = None
+    checkpoint_every_s: Annotated[Optional[float], Field(gt=0)] = None
+    time_budget_min: Annotated[Optional[float], Field(gt=0)] = None
+    export_formats: Annotated[tuple[Literal["mindir", "onnx"], ...], BeforeValidator(sequence)] = ()
     checkpoint: Optional[Text] = None
     needs_checkpoint: bool = False
-    time_budget_min: Annotated[Optional[float], Field(gt=0)] = None
+    resume: Optional[Text] = None
+    strict: bool = True
+
+    @field_validator("early_stopping")
+    @classmethod
+    def _is_measured(
+        cls, stopping: Optional[EarlyStopping], found: ValidationInfo
+    ) -> Optional[EarlyStopping]:
+        # What is wrong itself is no field here; its own mistake says enough.
+        if stopping is None or "evaluate_every" not in found.data:
+            return stopping
+        measured = ["accuracy", "loss"]
+        if stopping.metric not in measured:
+            raise ValueError(
+                f"the metric {stopping.metric!r}: expected one of {', '.join(measured)}"
+            )
+        if found.data["evaluate_every"] == 0:
+            raise ValueError(
+                "it needs the test split measured; expected mode.evaluate_every of at least 1"
+            )
+        return stopping
 
 
 class Device(Part):

@@ -38,7 +38,7 @@ def _at_home(path: Path) -> Path:
 
 
 def _is_path(text: str, key: str) -> bool:
-    return is_checkpoint_path(text) if key == "mode.checkpoint" else not is_url(text)
+    return is_checkpoint_path(text) if key.startswith("mode.") else not is_url(text)
 
 
 def _places(mapping: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
@@ -56,5 +56,6 @@ def _places(mapping: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
         if isinstance(archive, dict) and "url" in archive:
             yield archive, "url", f"dataset.archives.{index}.url"
     mode = mapping.get("mode")
-    if isinstance(mode, dict) and "checkpoint" in mode:
-        yield mode, "checkpoint", "mode.checkpoint"
+    for name in ("checkpoint", "resume"):
+        if isinstance(mode, dict) and name in mode:
+            yield mode, name, f"mode.{name}"

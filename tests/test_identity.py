@@ -30,12 +30,20 @@ SAME = [
     "run.fresh=true",
     "device.env.ONEDNN_MAX_CPU_ISA=AVX",
     "--unknown=3",
+    "mode.keep_checkpoints=2",
+    "mode.checkpoint_every_s=30",
+    "mode.time_budget_min=5",
+    "mode.export_formats=[mindir]",
 ]
 OTHER = [
     "mode.epochs=2",
     "mode.batch_size=2",
     "mode.learning_rate=0.5",
     "mode.checkpoint=latest",
+    "mode.resume=launch",
+    "mode.strict=false",
+    "mode.gradient_accumulation=2",
+    "mode.evaluate_every=1",
     "mode.stages=[fetch,extract]",
     "seed=2",
     f"dataset.archives.0.sha256={'0' * 64}",
@@ -75,11 +83,19 @@ def test_all_that_decide_make_different_runs() -> None:
     assert len({digest(token) for token in OTHER}) == len(OTHER)
 
 
-def test_the_checkpoint_counts_as_it_was_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["checkpoint", "resume"])
+def test_what_it_starts_from_counts_as_it_was_written(tmp_path: Path, key: str) -> None:
     """The same words name the same run in every folder."""
-    token = "mode.checkpoint=some/x.ckpt"
+    token = f"mode.{key}=some/x.ckpt"
 
     assert digest(token) == digest(token, current_folder=tmp_path)
+
+
+def test_how_to_learn_is_nothing_to_a_mode_that_does_not_train() -> None:
+    """An evaluation stays the same run, whatever optimizer other modes have."""
+    evaluation = ["mode=evaluate", "mode.checkpoint=x"]
+
+    assert digest(*evaluation, "+mode.gradient_accumulation=2") == digest(*evaluation)
 
 
 def test_an_edited_network_is_another_run(tmp_path: Path) -> None:

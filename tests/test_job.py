@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.fields import is_dotted_name
-from pipeline.job import Job
+from pipeline.job import Job, Mode
 from tests.jobs import ROOT, composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
@@ -68,3 +68,54 @@ def test_a_component_is_a_mapping_with_a_target(value: Any) -> None:
 
     with pytest.raises(ValidationError):
         Job.model_validate({**mapping, "model": model, "root": ROOT})
+
+
+def test_how_to_learn_has_defaults() -> None:
+    """A mode of before, which names no optimizer, is the mode it was."""
+    mode = Mode(name="old", stages=("fetch",), epochs=3, batch_size=2)
+
+    assert mode == Mode.model_validate({**SHIPPED, "name": "old", "stages": ["fetch"]})
+
+
+SHIPPED = {
+    "epochs": 3,
+    "batch_size": 2,
+    "gradient_accumulation": 1,
+    "evaluate_every": 0,
+    "early_stopping": None,
+    "keep_checkpoints": None,
+    "checkpoint_every_s": None,
+    "time_budget_min": None,
+    "export_formats": [],
+    "resume": None,
+    "strict": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "expected"),
+    [
+        ({"gradient_accumulation": 0}, "gradient_accumulation", "greater than or equal to 1"),
+        ({"evaluate_every": -1}, "evaluate_every", "greater than or equal to 0"),
+        ({"keep_checkpoints": 0}, "keep_checkpoints", "greater than or equal to 1"),
+        ({"checkpoint_every_s": 0.0}, "checkpoint_every_s", "greater than 0"),
+        ({"time_budget_min": 0.0}, "time_budget_min", "greater than 0"),
+        ({"export_formats": ["pdf"]}, "export_formats.0", "'mindir' or 'onnx'"),
+        ({"early_stopping": {"patience": 0}}, "early_stopping.patience", "or equal to 1"),
+        ({"early_stopping": {}}, "early_stopping", "mode.evaluate_every of at least 1"),
+        (
+            {"early_stopping": {"metric": "f1"}, "evaluate_every": 1},
+            "early_stopping",
+            "the metric 'f1': expected one of accuracy, loss",
+        ),
+        ({"resume": ""}, "resume", "at least 1 character"),
+    ],
+)
+def test_what_a_mode_refuses(changes: Any, key: str, expected: str) -> None:
+    """Each value out of its range is told at its key."""
+    with pytest.raises(ValidationError) as caught:
+        Mode.model_validate({**SHIPPED, "name": "x", "stages": ["fetch"], **changes})
+
+    (error,) = caught.value.errors()
+    assert ".".join(map(str, error["loc"])) == key
+    assert expected in error["msg"]

@@ -72,6 +72,7 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         batch_size=job.mode.batch_size or 1,
         seed=job.seed,
         precision=job.device.precision,
+        accumulation=job.mode.gradient_accumulation,
     )
 
 

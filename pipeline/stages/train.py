@@ -90,13 +90,13 @@ def train(context: Context, session: Session) -> Checkpoint:
 
 
 def _plan(job: Job) -> Plan:
-    mode, stopping = job.mode, getattr(job.mode, "early_stopping", None)
+    mode, stopping = job.mode, job.mode.early_stopping
     return Plan(
         steps_per_graph=job.device.steps_per_graph,
         data_sink=job.device.data_sink,
-        keep_checkpoints=getattr(mode, "keep_checkpoints", None),
-        checkpoint_every_s=getattr(mode, "checkpoint_every_s", None),
-        evaluate_every=getattr(mode, "evaluate_every", 0),
+        keep_checkpoints=mode.keep_checkpoints,
+        checkpoint_every_s=mode.checkpoint_every_s,
+        evaluate_every=mode.evaluate_every,
         early_stopping=EarlyStopping(**stopping.model_dump()) if stopping else None,
     )
 

@@ -56,7 +56,7 @@ class Feeder:
             )
         self.session, self.plan, self.rank, self.size = session, plan, rank, size
         self.data = session.train
-        self.parts = accumulation_of(session)
+        self.parts = session.accumulation
         batch_size = session.batch_size * self.parts
         self.length = order.batch_length(len(self.data), batch_size, size=size, parts=self.parts)
         if self.length == 0:
@@ -186,11 +186,6 @@ def graph_length(limit: int, *, step_s: float, steps_per_epoch: int, steps_left:
     if longest < 2 or steps_left < _STEPS_THAT_PAY * longest:
         return 1
     return steps_per_epoch // math.ceil(steps_per_epoch / longest)
-
-
-def accumulation_of(session: Session) -> int:
-    """How many batches make one step."""
-    return int(getattr(session, "accumulation", 1))
 
 
 def _results(

@@ -24,7 +24,10 @@ _HALF_PRECISION_SCALE = 1024.0
 
 @dataclass(frozen=True)
 class Session:
-    """All that training and evaluation work with; the optimizer is there if training data are."""
+    """All that training and evaluation work with; the optimizer is there if training data are.
+
+    A step takes `accumulation` batches of `batch_size`, of whose gradients it takes the mean.
+    """
 
     network: nn.Cell
     loss: nn.Cell
@@ -35,6 +38,7 @@ class Session:
     batch_size: int
     seed: int
     precision: str
+    accumulation: int = 1
 
     @property
     def loss_scale(self) -> float:
@@ -61,6 +65,7 @@ def build(
     batch_size: int,
     seed: int,
     precision: str,
+    accumulation: int = 1,
 ) -> Session:
     """A session around this network, with the sample's loss and Momentum.
 
@@ -80,6 +85,7 @@ def build(
         batch_size=batch_size,
         seed=seed,
         precision=precision,
+        accumulation=accumulation,
     )
     if train is None:
         return session

@@ -153,8 +153,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
 ):
     """Four parts of eight move the weights as one batch of 32 does, up to rounding."""
     whole = make_session(batch_size=32, precision="O0")
-    parted = make_session(batch_size=8)
-    object.__setattr__(parted, "accumulation", 4)
+    parted = make_session(batch_size=8, accumulation=4)
 
     expected = train(whole, tmp_path / "whole")
     found = train(parted, tmp_path / "parted")
