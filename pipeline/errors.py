@@ -15,7 +15,8 @@ MindRunError
 ├── CheckpointError      a checkpoint is missing, damaged or unfit     (ValueError)
 ├── DeviceError          MindSpore cannot use the device asked for     (RuntimeError)
 ├── StoppedEarlyError    training was asked to stop, its state is saved (RuntimeError)
-└── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
+├── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
+└── ModelExportError     a model cannot be written, or computes wrong  (ValueError)
 
 A message says what is wrong, with the value, what was expected, and what to do.
 """
@@ -125,3 +126,7 @@ class StoppedEarlyError(MindRunError, RuntimeError):
 
 class TrainingError(MindRunError, ArithmeticError):
     """Training cannot go on."""
+
+
+class ModelExportError(MindRunError, ValueError):
+    """A network cannot be written in a format, or what was written computes something else."""

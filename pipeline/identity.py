@@ -43,7 +43,7 @@ def digest_of(job: Job, as_written: Mapping[str, str | None]) -> str:
         "dataset": _deciding(values, "dataset"),
         "inputs": [_input(archive) for archive in job.dataset.archives],
         "model": values["model"],
-        "mode": {**_deciding(values, "mode", left_out), **as_written},
+        "mode": {**_deciding(values, "mode", left_out), "stages": _stages(job), **as_written},
         "device": _deciding(values, "device"),
         "seed": values["seed"],
         "sources": sources_of(job),
@@ -64,6 +64,11 @@ def _deciding(
 ) -> dict[str, Any]:
     names = {*UNDECIDING, *left_out}
     return {k: v for k, v in values[part].items() if f"{part}.{k}" not in names}
+
+
+def _stages(job: Job) -> list[str]:
+    # Model files are made of the result, with the stage that comes along.
+    return [name for name in job.mode.stages if name != "convert"]
 
 
 def _input(archive: Archive) -> str:

@@ -15,6 +15,7 @@ from pipeline.fields import is_dotted_name
 from pipeline.spelling import nearest_or_all
 
 State = Literal["todo", "done", "changed"]
+CONVERSION = "convert"
 
 
 class AlreadyDone(Exception):  # noqa: N818  no error
@@ -146,6 +147,20 @@ def find(name: str) -> Stage:
         is_there = "is not declared with @stage" if found is not None else "does not exist"
         raise LookupError(f"stage {name!r} {is_there}; look into {module}")
     return found
+
+
+def with_conversion(listed: Sequence[str], export_formats: Any) -> list[str]:
+    """A mode's list with the stage that writes model files, where formats are asked for.
+
+    So a list need not name a stage that most jobs would skip. It comes before `export`.
+
+    >>> with_conversion(["build", "train", "export"], ["onnx"])
+    ['build', 'train', 'convert', 'export']
+    """
+    if not export_formats or CONVERSION in listed:
+        return list(listed)
+    position = listed.index("export") if "export" in listed else len(listed)
+    return [*listed[:position], CONVERSION, *listed[position:]]
 
 
 def find_all(listed: Sequence[str]) -> tuple[list[Stage], list[Mistake]]:

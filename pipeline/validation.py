@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def validate(
     found = list(mistakes)
     job = None
     try:
-        job = Job.model_validate({**mapping, "root": root})
+        job = Job.model_validate({**_with_all_stages(mapping), "root": root})
     except ValidationError as error:
         known = {mistake.key for mistake in found}
         found += [m for m in _explain_all(error, mapping, origins) if m.key not in known]
@@ -189,13 +190,28 @@ def _component_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mi
     return mistakes
 
 
+def _with_all_stages(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    mode = mapping.get("mode")
+    listed = mode.get("stages") if isinstance(mode, Mapping) else None
+    if not isinstance(mode, Mapping) or not isinstance(listed, (list, tuple)):
+        return mapping
+    stages = stage.with_conversion(listed, mode.get("export_formats"))
+    return {**mapping, "mode": {**mode, "stages": stages}}
+
+
 def _stage_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:
     mode = mapping.get("mode") or {}
     listed = mode.get("stages") if isinstance(mode, Mapping) else None
     if not isinstance(listed, (list, tuple)) or not all(isinstance(s, str) for s in listed):
         return []
-    stages, found = stage.find_all(listed)
-    mistakes = [Mistake(m.key, m.problem, origins.within(m.key).text, m.remedy) for m in found]
+    all_listed = stage.with_conversion(listed, mode.get("export_formats"))
+    stages, found = stage.find_all(all_listed)
+    mistakes = []
+    for mistake in found:
+        # A stage that nobody wrote came along with the formats.
+        is_added = all_listed != [*listed] and f"stage {stage.CONVERSION!r}" in mistake.problem
+        key = "mode.export_formats" if is_added else mistake.key
+        mistakes.append(replace(mistake, key=key, origin=origins.within(key).text))
     for needed in stages:
         mistakes += _needs_of(needed, mode, origins)
     return mistakes
