@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.data import Arrays
-from pipeline.datasets import idx
+from pipeline.datasets import idx, search
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-_SHOWN_NAMES = 5
 _CHUNK_IMAGES = 2000
 
 
@@ -81,34 +80,18 @@ def _interpolation(old: int, new: int) -> Array:
 
 
 def _find(folders: Sequence[Path], split: str) -> tuple[Path, Path]:
-    """The split's two files, at the shallowest place; of equals the first folder, then by name."""
-    level, seen_names, seen_folders = list(folders), list[str](), set[Path]()
-    while level:
-        for folder in level:
-            found = [_existing(folder / split / name) for name in _FILES[split]]
-            if found[0] and found[1]:
-                return found[0], found[1]
-        level = [child for folder in level for child in _open(folder, seen_folders, seen_names)]
-    wanted = " and ".join(f"{split}/{name}" for name in _FILES[split])
-    places = ", ".join(str(folder) for folder in folders) or "no folder at all"
-    shown = ", ".join(seen_names[:_SHOWN_NAMES]) or "nothing"
-    raise DatasetError(
-        f"looked for {wanted} (or .gz) in and below {places}; found {len(seen_names)} files: "
-        f"{shown}{', …' if len(seen_names) > _SHOWN_NAMES else ''}. "
-        f"Choose a dataset in the MNIST layout, or the loader that fits this one; where files went "
-        f"missing after unpacking, remove that folder and start again."
+    def look(folder: Path) -> tuple[Path, Path] | None:
+        images, labels = (_existing(folder / split / name) for name in _FILES[split])
+        return (images, labels) if images and labels else None
+
+    return search.shallowest(
+        folders,
+        look,
+        wanted=f"{' and '.join(f'{split}/{name}' for name in _FILES[split])} (or .gz)",
+        advice="Choose a dataset in the MNIST layout, or the loader that fits this one; where "
+        "files went missing after unpacking, remove that folder and start again.",
     )
 
 
 def _existing(path: Path) -> Path | None:
     return next((p for p in (path, path.with_name(f"{path.name}.gz")) if p.is_file()), None)
-
-
-def _open(folder: Path, seen_folders: set[Path], seen_names: list[str]) -> list[Path]:
-    """The folders right below; files are noted, private folders and links that loop left out."""
-    if not folder.is_dir() or folder.resolve() in seen_folders:
-        return []
-    seen_folders.add(folder.resolve())
-    children = sorted(folder.iterdir())
-    seen_names += [child.name for child in children if not child.is_dir()]
-    return [child for child in children if child.is_dir() and child.name[0] not in "._"]
