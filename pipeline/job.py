@@ -156,6 +156,7 @@ class Mode(Part):
     stages: Texts
     epochs: Annotated[Optional[int], Field(ge=1)] = None
     batch_size: Annotated[Optional[int], Field(ge=1)] = None
+    batches: Annotated[Optional[int], Field(ge=1)] = None
     learning_rate: Annotated[Optional[float], Field(gt=0)] = None
     momentum: Annotated[Optional[float], Field(ge=0, lt=1)] = None
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1

@@ -41,7 +41,7 @@ FLOORS = (
     ("stages",),
     ("unpacking",),
     ("gathering",),
-    ("arrivals", "context", "inputs", "pretrained", "places", "runfolder"),
+    ("arrivals", "context", "inputs", "loading", "pretrained", "places", "runfolder"),
     ("publish", "report"),
     ("manifest", "sources", "stage"),
     ("receipts",),

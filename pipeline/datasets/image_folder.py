@@ -12,10 +12,10 @@ from pipeline.data import Arrays
 from pipeline.errors import DatasetError
 
 # ImageNet's own figures, which most pretrained networks expect (torchvision and mindcv use them).
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 # Names that a split's folder goes by; ImageNet calls its test images "val".
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "validation")}
 LARGEST_BYTES = 8_000_000_000
@@ -36,11 +36,11 @@ def load(
         DatasetError: no folder holds the split, an image is damaged, or all images together are
             larger than `largest_bytes`.
     """
-    root = _find(folders, split)
+    root = find_split(folders, split)
     classes = sorted(path.name for path in root.iterdir() if path.is_dir())
     paths = [(path, label) for label, name in enumerate(classes) for path in _images(root / name)]
     if not paths:
-        raise DatasetError(f"{root} holds no images ({', '.join(sorted(_SUFFIXES))}).")
+        raise DatasetError(f"{root} holds no images ({', '.join(SUFFIXES)}).")
     needed_bytes = len(paths) * 3 * size * size * 4
     if needed_bytes > largest_bytes:
         raise DatasetError(
@@ -54,7 +54,12 @@ def load(
     return Arrays({"image": images, "label": np.array([label for _, label in paths], np.int32)})
 
 
-def _find(folders: Sequence[Path], split: str) -> Path:
+def find_split(folders: Sequence[Path], split: str) -> Path:
+    """The folder of the split, which holds a folder per class.
+
+    Raises:
+        DatasetError: there is none; the message lists what there is instead.
+    """
     names = _SPLITS.get(split, (split,))
     for folder in folders:
         for parent in (folder, *sorted(p for p in folder.glob("*") if p.is_dir())):
@@ -69,7 +74,7 @@ def _find(folders: Sequence[Path], split: str) -> Path:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _read(path: Path, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
@@ -85,4 +90,5 @@ def _read(path: Path, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np
     left, top = (width - size) // 2, (height - size) // 2
     scaled = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(scaled.crop((left, top, left + size, top + size)), np.float32) / 255
-    return np.ascontiguousarray(((pixels - _MEAN) / _DEVIATION).transpose(2, 0, 1))
+    normalised = (pixels - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1))
