@@ -80,3 +80,26 @@ def test_another_head_is_refused_by_its_name(tmp_path: Path, make_session: MakeS
 
     with pytest.raises(CheckpointError, match=r"other shapes: classifier\.weight is \(9, 512\)"):
         load_weights(resnet(make_session), path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 2])
+def test_statistics_move_alike_however_many_steps_share_a_graph(
+    make_session: MakeSession, parts: int
+):
+    """Three steps as one graph leave the bits of three steps, statistics included."""
+    from mindspore import Tensor
+
+    from pipeline.training.step import TrainStep, TrainSteps
+
+    one_by_one, together = (resnet(make_session) for _ in range(2))
+    rows = np.arange(24, dtype=np.int32).reshape(3, 8)
+
+    step = TrainStep(one_by_one, one_by_one.optimizer, one_by_one.train, parts=parts)
+    for row in rows:
+        step(Tensor(row))
+    several = TrainStep(together, together.optimizer, together.train, parts=parts)
+    TrainSteps(several, 3)(Tensor(rows))
+
+    wanted, found = values(one_by_one), values(together)
+    assert {name for name in wanted if not np.array_equal(wanted[name], found[name])} == set()
