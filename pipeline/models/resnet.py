@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Union
 
 from mindspore import Tensor, nn
-from mindspore.common.initializer import HeNormal
+from mindspore.common.initializer import HeNormal, HeUniform
 
 from pipeline.errors import ConfigError, Mistake
 
 _STEMS = ("imagenet", "small")
 _START = HeNormal(mode="fan_out", nonlinearity="relu")
+# Uniform up to 1 / sqrt(inputs), so that the first logits are small whatever the depth.
+_HEAD_START = HeUniform(negative_slope=math.sqrt(5))
 
 
 class ResNet(nn.Cell):
@@ -40,7 +43,7 @@ class ResNet(nn.Cell):
         self.layer3 = _layer(block, 128 * block.expansion, 256, counts[2], stride=2)
         self.layer4 = _layer(block, 256 * block.expansion, 512, counts[3], stride=2)
         self.classifier = nn.Dense(
-            512 * block.expansion, classes, weight_init="he_uniform", bias_init="zeros"
+            512 * block.expansion, classes, weight_init=_HEAD_START, bias_init="zeros"
         )
 
     def construct(self, image: Tensor) -> Tensor:

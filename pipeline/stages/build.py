@@ -8,10 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import component, gathering
+from pipeline import component, gathering, loading
 from pipeline.context import Context
-from pipeline.data import Arrays, Data, Stream
-from pipeline.errors import DatasetError
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import AlreadyDone, Outlook, stage
 
@@ -65,8 +63,8 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
     trains = job.mode.epochs is not None
     return session.build(
         network=component.build(job.model.network.target, **job.model.network.arguments),
-        train=_load(context, folders, "train") if trains else None,
-        test=_load(context, folders, "test"),
+        train=loading.load(job, folders, "train") if trains else None,
+        test=loading.load(job, folders, "test"),
         learning_rate=job.mode.learning_rate or 0.0,
         momentum=job.mode.momentum or 0.0,
         batch_size=job.mode.batch_size or 1,
@@ -74,14 +72,3 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         precision=job.device.precision,
         accumulation=job.mode.gradient_accumulation,
     )
-
-
-def _load(context: Context, folders: tuple[Path, ...], split: str) -> Data:
-    loader = context.job.dataset.loader
-    data = component.build(loader.target, list(folders), split, **loader.arguments)
-    if not isinstance(data, (Arrays, Stream)):
-        raise DatasetError(
-            f"the loader {loader.target} gave {type(data).__name__} for the {split} split; "
-            f"expected pipeline.data.Arrays or Stream. Change the loader."
-        )
-    return data

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.context import Context
-from pipeline.errors import DatasetError
 from pipeline.files import human_bytes
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
@@ -43,17 +42,12 @@ def convert(context: Context, session: Session, checkpoint: Checkpoint) -> None:
     from pipeline.training.session import load_weights
 
     load_weights(session, checkpoint.path)
-    if session.test is None:
-        raise DatasetError(
-            "the session has no test data; expected some, to check the model files with. "
-            "Build it with a test split."
-        )
     models = _made(context)
     for name in context.job.mode.export_formats:
         if name in models:
             continue
         path = context.folder / _FOLDER / f"{context.job.model.name}.{name}"
-        made = exporting.export(session, name, path, session.test.inputs)
+        made = exporting.export(session, name, path)
         models[name] = {**asdict(made), "path": f"{_FOLDER}/{path.name}"}
         context.saved(path)
         _tell(made)

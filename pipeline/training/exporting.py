@@ -18,7 +18,8 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
-from pipeline.errors import ModelExportError
+from pipeline.data import Arrays, Data, Share
+from pipeline.errors import DatasetError, ModelExportError
 from pipeline.files import naming_full_disk, replacing
 from pipeline.training import denormals, interrupts
 from pipeline.training.device import first_sentence
@@ -56,14 +57,15 @@ class Exported:
 
 @interrupts.heard()
 @denormals.flushed()
-def export(session: Session, name: str, path: Path, inputs: Sequence[Array]) -> Exported:
-    """The file holds the network in the format of this name, checked with samples of the columns.
+def export(session: Session, name: str, path: Path) -> Exported:
+    """The file holds the network in the format of this name, checked with samples of the test set.
 
     Raises:
+        DatasetError: there is no test set.
         ModelExportError: the network cannot be written so, or the file computes something else.
         DiskFullError: no space is left for it.
     """
-    form, samples = _FORMATS[name], [column[:MOST_SAMPLES] for column in inputs]
+    form, samples = _FORMATS[name], _samples(session.test)
     logits = session.network.set_train(False)(*map(Tensor, samples)).asnumpy()
     with _folder_beside(path) as folder:
         written_path = _write(session.network, name, folder / path.name, samples)
@@ -83,6 +85,20 @@ def export(session: Session, name: str, path: Path, inputs: Sequence[Array]) -> 
         with replacing(path) as temporary_path:
             written_path.replace(temporary_path)
     return exported
+
+
+def _samples(data: Data | None) -> list[Array]:
+    """The inputs of the first samples."""
+    if data is None:
+        raise DatasetError(
+            "the session has no test data; expected some, to check model files with. Build it "
+            "with a test split."
+        )
+    if isinstance(data, Arrays):
+        return [column[:MOST_SAMPLES] for column in data.inputs]
+    share = Share(range(min(MOST_SAMPLES, len(data))), MOST_SAMPLES, seed=None)
+    opened = data.open(share).create_tuple_iterator(num_epochs=1, output_numpy=True)
+    return list(next(iter(opened)))[:-1]
 
 
 def _by_mindspore(path: Path) -> Compute:

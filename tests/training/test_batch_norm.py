@@ -22,8 +22,14 @@ def resnet(make_session: MakeSession, **changes: Any) -> Session:
     from pipeline.models.resnet import ResNet
 
     classes = changes.pop("classes", 4)
-    data = {"train": dots(40, size=8), "test": dots(20, size=8, seed=2), "batch_size": 8}
-    return make_session(network=ResNet(18, classes, 1, "small"), **{**data, **changes})
+    settings = {
+        "train": dots(40, size=8),
+        "test": dots(20, size=8, seed=2),
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        **changes,
+    }
+    return make_session(network=ResNet(18, classes, 1, "small"), **settings)
 
 
 def train(session: Session, folder: Path, epochs: int) -> Path:
@@ -41,7 +47,7 @@ def values(session: Session) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 def test_going_on_takes_the_statistics_up_again(tmp_path: Path, make_session: MakeSession):
-    """Two epochs with a stop between end with the same bits, and each epoch moves the statistics."""
+    """A stop between two epochs changes no bit, and each epoch moves the statistics."""
     at_once, first, second = (resnet(make_session) for _ in range(3))
 
     train(at_once, tmp_path / "at once", 2)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from pictures import dots
+from pictures import dots, streamed
 
-from pipeline.errors import ModelExportError
+from pipeline.errors import DatasetError, ModelExportError
 
 if TYPE_CHECKING:
     from pictures import MakeSession
 
 pytestmark = pytest.mark.mindspore
 
-BATCH = dots(50, seed=3)
+BATCH = dots(50, seed=2)  # the test set of the sessions
 HAS_ONNXRUNTIME = importlib.util.find_spec("onnxruntime") is not None
 
 
@@ -29,7 +29,7 @@ def test_a_mindir_takes_any_number_of_samples(make_session: MakeSession, tmp_pat
 
     session, path = make_session(), tmp_path / "exported" / "net.mindir"
 
-    made = exporting.export(session, "mindir", path, BATCH.inputs)
+    made = exporting.export(session, "mindir", path)
 
     cell = mindspore.nn.GraphCell(mindspore.load(str(path)))
     wanted = session.network(mindspore.Tensor(BATCH.inputs[0])).asnumpy()
@@ -50,7 +50,7 @@ def test_an_onnx_file_is_checked_by_onnxruntime(make_session: MakeSession, tmp_p
 
     path = tmp_path / "net.onnx"
 
-    made = exporting.export(make_session(), "onnx", path, BATCH.inputs)
+    made = exporting.export(make_session(), "onnx", path)
 
     (entry,) = onnxruntime.InferenceSession(str(path)).get_inputs()
     assert entry.shape == [1, 1, 6, 6]
@@ -67,7 +67,7 @@ def test_without_onnxruntime_the_file_is_said_to_be_unchecked(
 
     monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda _: None)
 
-    made = exporting.export(make_session(), "onnx", tmp_path / "net.onnx", BATCH.inputs)
+    made = exporting.export(make_session(), "onnx", tmp_path / "net.onnx")
 
     assert (tmp_path / "net.onnx").stat().st_size == made.size_bytes > 0
     assert (made.difference, made.checked_by) == (None, None)
@@ -93,7 +93,7 @@ def test_a_file_that_computes_something_else_is_refused(
     monkeypatch.setitem(exporting._FORMATS, "mindir", form)
 
     with pytest.raises(ModelExportError, match=r"net\.mindir: .* differ .* at most 1e-04"):
-        exporting.export(make_session(), "mindir", tmp_path / "net.mindir", BATCH.inputs)
+        exporting.export(make_session(), "mindir", tmp_path / "net.mindir")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,5 +117,25 @@ def test_a_network_that_onnx_cannot_hold_is_named(make_session: MakeSession, tmp
     session = make_session(network=Odd())
 
     with pytest.raises(ModelExportError, match=r"Odd cannot be written .*export_formats"):
-        exporting.export(session, "onnx", tmp_path / "net.onnx", BATCH.inputs)
+        exporting.export(session, "onnx", tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_gives_samples_too(make_session: MakeSession, tmp_path: Path):
+    """What is read while it is used is read once for the check."""
+    from pipeline.training import exporting
+
+    session = make_session(test=streamed(dots(40, seed=2)), train=None)
+
+    made = exporting.export(session, "mindir", tmp_path / "net.mindir")
+
+    assert (made.samples, made.batch) == (32, None)
+
+
+def test_without_test_data_nothing_can_be_checked(make_session: MakeSession, tmp_path: Path):
+    """Nothing is written then."""
+    from pipeline.training import exporting
+
+    with pytest.raises(DatasetError, match="no test data"):
+        exporting.export(make_session(test=None), "mindir", tmp_path / "net.mindir")
     assert list(tmp_path.iterdir()) == []
