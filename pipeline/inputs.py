@@ -164,7 +164,7 @@ def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Versi
 
 def _would_fetch(archive: Archive, path: Path, *, again: bool = False) -> str:
     url, size_bytes = mask(archive.url), size_of(archive)
-    arrived_bytes = transfer.arrived_bytes(path)
+    arrived_bytes = transfer.arrived_bytes(path, archive.url)
     if arrived_bytes:
         total = "" if size_bytes is None else f" of {size_bytes}"
         return f"would resume at byte {arrived_bytes}{total} from {url}"

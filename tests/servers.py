@@ -20,7 +20,8 @@ class WebServer:
 
     A fault is a status to answer, ("cut", n) to hang up after n bytes of the body,
     ("stall", n) to fall silent there, or a callable on the server, run before the answer.
-    `choose`, given the server, says what the next fault is where none is waiting.
+    `choose`, given the server, says what the next fault is where none is waiting; `etag`
+    is one for all files, as servers give that only know a time.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class WebServer:
     knows_range: bool = True
     knows_head: bool = True
     has_etag: bool = True
+    etag: str = ""
     redirect: str = ""
     requests: list = field(default_factory=list)
     url: str = ""
@@ -78,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(fault if isinstance(fault, int) else 404)
             return
         content = self.web.files[name]
-        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        etag = self.web.etag or f'"{hashlib.md5(content).hexdigest()}"'
         start = self._start(etag)
         if start > 0 and start >= len(content):
             self.send_response(416)

@@ -59,6 +59,16 @@ class Listed(HttpStorage):
                 yield Entry(key, len(content), f'"{hashlib.md5(content).hexdigest()}"')
 
 
+class Named(Listed):
+    """The same, of versions that tell nothing apart."""
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """As every storage."""
+        self._web.etag = '"65534-2"'
+        for entry in super().list(prefix):
+            yield entry._replace(etag=self._web.etag)
+
+
 def fetched(web: WebServer, path: Path, **more: object) -> bytes:
     """What lies at the path after a download of `f.zip`."""
     limits = Limits(4, 3, stall_s=0.3)
@@ -206,6 +216,34 @@ def test_ranges_of_two_versions_are_never_mixed(web: WebServer, tmp_path: Path, 
         web.faults.extend([None, None, lambda server: server.files.update({"f.zip": other})])
 
     assert fetched(web, path) == other
+
+
+def test_ranges_of_two_objects_are_never_mixed(web: WebServer, tmp_path: Path) -> None:
+    """What lies there of another object counts for nothing, though size and etag are the same."""
+    web.etag = '"65534-5"'
+    web.files["g.zip"] = random.Random(3).randbytes(len(CONTENT))
+    path = tmp_path / "f"
+    there_bytes = interrupted(web, path)
+    storage = open_storage(f"{web.url}?signature=s", stall_s=2)
+
+    assert arrived_bytes(path, f"{web.url}/f.zip?signature=t") == there_bytes > 0
+    assert arrived_bytes(path, f"{web.url}/g.zip") == 0
+    download(storage, "g.zip", path, limits=LIMITS)
+    assert path.read_bytes() == web.files["g.zip"]
+
+
+def test_files_of_two_folders_are_never_mixed(web: WebServer, tmp_path: Path) -> None:
+    """What lies there of another folder counts for nothing, though all else is the same."""
+    web.files = {"a/1": b"a1", "a/2": b"a2", "b/1": b"b1", "b/2": b"b2"}
+    storage = Named(web, stall_s=2)
+    web.faults.extend([None, 403])
+    with pytest.raises(StorageError):
+        download_folder(storage, "a", tmp_path / "f", limits=Limits(1, 0, 2.0))
+
+    assert arrived_bytes(tmp_path / "f", f"{web.url}/a/") == 2
+    assert arrived_bytes(tmp_path / "f", f"{web.url}/b/") == 0
+    download_folder(storage, "b", tmp_path / "f", limits=LIMITS)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "f").iterdir()} == {"1": b"b1", "2": b"b2"}
 
 
 @pytest.mark.slow

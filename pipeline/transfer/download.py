@@ -55,9 +55,9 @@ def download(
         return workers.run(Fetching.run, [fetching])[0]
 
 
-def arrived_file_bytes(path: Path) -> int:
+def arrived_file_bytes(path: Path, *, source: str | None = None) -> int:
     """How many bytes of an unfinished download of this file are there, by its record."""
-    return recorded_bytes(_part_path(path))
+    return recorded_bytes(_part_path(path), source=source)
 
 
 def _part_path(path: Path) -> Path:

@@ -19,7 +19,7 @@ from pipeline.storage import (
     Storage,
 )
 from pipeline.transfer.partial import Partial
-from pipeline.transfer.ranges import Range, record_path_of
+from pipeline.transfer.ranges import Range, record_path_of, source_of
 from pipeline.transfer.receipt import Receipt
 from pipeline.transfer.retry import Limits, Progress, retry
 from pipeline.transfer.shares import Shares
@@ -80,8 +80,7 @@ class Fetching:
     def _look(self) -> Entry:
         entry = self._retried(lambda: self.storage.head(self.key), Progress())
         if entry is None:
-            where = f"{self.storage.url}/{self.key}"
-            raise ObjectMissingError(f"{where}: there is no such object; check the URL.")
+            raise ObjectMissingError(f"{self._where}: there is no such object; check the URL.")
         return entry
 
     def _fetch(self, entry: Entry, *, has_ranges: bool) -> Receipt:
@@ -106,7 +105,11 @@ class Fetching:
 
     def _fetch_ranges(self, entry: Entry, part_path: Path, *, has_ranges: bool) -> Receipt:
         partial = Partial(part_path, record_path_of(part_path), on_bytes=self.workers.count)
-        missing = partial.begin(entry, part_bytes=_part_bytes(entry, has_ranges=has_ranges))
+        missing = partial.begin(
+            entry,
+            source=source_of(self._where),
+            part_bytes=_part_bytes(entry, has_ranges=has_ranges),
+        )
 
         def fetch(one: Range) -> None:
             progress = Progress(others=self._others)
@@ -122,9 +125,12 @@ class Fetching:
         except (ObjectChangedError, RangesRefusedError):
             partial.discard()
             raise
-        where = f"{self.storage.url}/{self.key}"
-        found = partial.verify(sha256=self.sha256, where=where)
+        found = partial.verify(sha256=self.sha256, where=self._where)
         return partial.finish(entry, self.path, sha256=found, is_synced=self.is_synced)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.storage.url}/{self.key}"
 
     def _others(self) -> int:
         return self.workers.finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.storage.disk import naming_cause
 from pipeline.transfer.bulk import adopt, batches, copy_batch
 from pipeline.transfer.fetching import Fetching
 from pipeline.transfer.journal import Journal, read
-from pipeline.transfer.ranges import RECORD_SUFFIX, recorded_bytes
+from pipeline.transfer.ranges import RECORD_SUFFIX, recorded_bytes, source_of
 from pipeline.transfer.receipt import Receipt
 from pipeline.transfer.retry import Limits, retry
 from pipeline.transfer.workers import Workers
@@ -26,7 +27,7 @@ _RECORDED_BYTES = 8 << 20
 # Below this size, more work is done for a file than for its bytes.
 _SMALL_BYTES = 256 << 10
 
-_FILES, _JOURNAL = "files", "receipts.jsonl"
+_FILES, _JOURNAL, _SOURCE = "files", "receipts.jsonl", "source"
 
 
 def download_folder(
@@ -58,6 +59,7 @@ def download_folder(
     names = (inside(entry.key[len(prefix) :], origin=where) for entry in entries)
     refuse_clashes(names, origin=where)
     with naming_cause(folder), building(folder, keep=True) as workshop:
+        _keep_only(workshop, source_of(where.rstrip("/")))
         with _Fetching(storage, prefix, workshop, limits=limits, workers=workers) as fetching:
             fetching.remove_strangers(entries)
             fetching.require_space(entries)
@@ -68,9 +70,24 @@ def download_folder(
     return receipts
 
 
-def arrived_folder_bytes(folder: Path) -> int:
+def arrived_folder_bytes(folder: Path, *, source: str | None = None) -> int:
     """How many bytes of an unfinished download of this folder are there, by its records."""
-    return _arrived_bytes(workshop_of(folder))
+    workshop = workshop_of(folder)
+    return _arrived_bytes(workshop) if source in (None, _source_in(workshop)) else 0
+
+
+def _keep_only(workshop: Path, source: str) -> None:
+    """What an earlier attempt left is gone if it came from elsewhere."""
+    if _source_in(workshop) != source:
+        for path in list(workshop.iterdir()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (workshop / _FILES).mkdir()
+        (workshop / _SOURCE).write_text(source, encoding="utf-8")
+
+
+def _source_in(workshop: Path) -> str:
+    path = workshop / _SOURCE
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _arrived_bytes(workshop: Path) -> int:

@@ -39,13 +39,20 @@ class Partial:
         """How much of it is there."""
         return sum(found.done_bytes for found in self._ranges)
 
-    def begin(self, entry: Entry, *, part_bytes: int) -> list[Range]:
+    def begin(self, entry: Entry, *, source: str, part_bytes: int) -> list[Range]:
         """The ranges that are missing; what belongs to this version of the object is kept.
+
+        `source` tells the object's place: two objects may have one size and one etag.
 
         Raises:
             DiskFullError: there is no room for the rest.
         """
-        version = {"etag": entry.etag, "size_bytes": entry.size_bytes, "part_bytes": part_bytes}
+        version = {
+            "source": source,
+            "etag": entry.etag,
+            "size_bytes": entry.size_bytes,
+            "part_bytes": part_bytes,
+        }
         self._ranges = self._inherited(version, is_divided=part_bytes < entry.size_bytes)
         self._is_inherited = self.size_bytes > 0
         if self._is_inherited and len(self._ranges) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import struct
 import zlib
@@ -116,9 +117,20 @@ def record_path_of(part_path: Path) -> Path:
     return part_path.with_name(f"{part_path.name}{RECORD_SUFFIX}")
 
 
-def recorded_bytes(part_path: Path) -> int:
-    """How many bytes of the unfinished file are there, by its record."""
-    _, ranges = Record(record_path_of(part_path)).read()
+def source_of(where: str) -> str:
+    """What tells the places apart that bytes come from, as a record may keep it.
+
+    `where` names an object or a folder without credentials and query, which differ from
+    one signed link to the next.
+    """
+    return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def recorded_bytes(part_path: Path, *, source: str | None = None) -> int:
+    """How many bytes of the unfinished file are there, by its record, if they are this source's."""
+    version, ranges = Record(record_path_of(part_path)).read()
+    if source not in (None, version.get("source")):
+        return 0
     reached_byte = max((r.reached_byte for r in ranges if r.done_bytes), default=0)
     with contextlib.suppress(OSError):
         if part_path.stat().st_size >= reached_byte:
