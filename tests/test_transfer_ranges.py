@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import DiskFullError, StorageError
+from pipeline.errors import DiskFullError, IntegrityError, StorageError
 from pipeline.storage import Entry, open_storage
 from pipeline.storage.http import HttpStorage
 from pipeline.transfer import Limits, arrived_bytes, download, download_folder, fetching
@@ -400,3 +400,30 @@ def test_memory_of_many_files(tmp_path: Path) -> None:
         return int(found.stdout) * (1 if sys.platform == "darwin" else 1024)
 
     assert (peak_bytes(9_000) - peak_bytes(1_000)) / 8_000 < 1000
+
+
+def test_bytes_behind_the_end_are_not_kept(web: WebServer, tmp_path: Path) -> None:
+    """A part that is longer than the object becomes a file of the object's length."""
+    path = tmp_path / "f"
+    interrupted(web, path)
+    with (tmp_path / "f.part").open("r+b") as file:
+        file.seek(len(CONTENT))
+        file.write(b"behind")
+
+    assert fetched(web, path) == CONTENT
+
+
+def test_a_file_of_another_size_is_refused(web: WebServer, tmp_path: Path) -> None:
+    """What another process appends meanwhile is noticed before the file gets its name."""
+    path = tmp_path / "f"
+
+    def append(count: int) -> None:
+        if count > 0 and (tmp_path / "f.part").stat().st_size <= len(CONTENT):
+            with (tmp_path / "f.part").open("r+b") as file:
+                file.seek(len(CONTENT))
+                file.write(b"behind")
+
+    with pytest.raises(IntegrityError, match=r"has 327763 bytes though 327757 came"):
+        fetched(web, path, on_bytes=append)
+
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,9 @@ class Partial:
         is_fit = len(ranges) == 1 or is_divided
         if not (is_same and is_fit and self._part_path.is_file()):
             return []
-        with self._part_path.open("rb") as file:
+        with self._part_path.open("r+b") as file:
+            # What lies behind the last range would stay there for good.
+            file.truncate(min(file.seek(0, os.SEEK_END), ranges[-1].end_byte))
             for found in ranges:
                 if not found.holds(file):
                     log.warning("%s: damaged at byte %d", self._part_path.name, found.start_byte)
@@ -145,6 +148,13 @@ class Partial:
 
     def finish(self, entry: Entry, path: Path, *, sha256: str, is_synced: bool) -> Receipt:
         """The whole lies under its final name, on the disk if `is_synced`."""
+        found_bytes = self._part_path.stat().st_size
+        if found_bytes != entry.size_bytes:
+            self.discard()
+            raise IntegrityError(
+                f"{self._part_path} has {found_bytes} bytes though {entry.size_bytes} came; it is "
+                f"gone. Run the command again when no other process writes there."
+            )
         with naming_full_disk(path):
             if is_synced:
                 sync(self._part_path)
