@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import random
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +22,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DiskFullError, IntegrityError, StorageError
-from pipeline.storage import Entry, open_storage
+from pipeline.storage import Entry, ignore_bytes, open_storage
 from pipeline.storage.http import HttpStorage
 from pipeline.transfer import Limits, arrived_bytes, download, download_folder, fetching
+from pipeline.transfer.ranges import Range
+from pipeline.transfer.shares import Shares
+from pipeline.transfer.workers import Workers
 from tests.servers import WebServer, serving
 
 PART_BYTES = 32_768
@@ -427,3 +432,65 @@ def test_a_file_of_another_size_is_refused(web: WebServer, tmp_path: Path) -> No
         fetched(web, path, on_bytes=append)
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_one_connection_is_enough(web: WebServer, tmp_path: Path, status: int) -> None:
+    """A server that serves one range at a time, and refuses the others, delivers the whole."""
+    serving_one = threading.Lock()
+
+    def one_at_a_time(_: WebServer) -> object:
+        if not serving_one.acquire(blocking=False):
+            return status
+        threading.Timer(0.03, serving_one.release).start()
+        return lambda _: time.sleep(0.02)
+
+    web.choose = one_at_a_time
+
+    assert fetched(web, tmp_path / "f") == CONTENT
+
+
+def test_failing_ranges_make_nobody_patient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranges that fail one after the other, each in its way, end the whole in time."""
+    monkeypatch.setattr(sys.modules["pipeline.transfer.retry"], "FIRST_WAIT_S", 0.5 / 40)
+    monkeypatch.setattr(sys.modules["pipeline.transfer.retry"], "LONGEST_WAIT_S", 8 / 40)
+    ways = itertools.cycle([500, ("stall", 0), ("cut", 0), 503])
+    with serving(WebServer({"f.zip": CONTENT}, choose=lambda _: next(ways))) as web:
+        began_s = time.monotonic()
+        with pytest.raises(StorageError, match="Gave up after 4 attempts"):
+            download(
+                open_storage(web.url, stall_s=0.2), "f.zip", tmp_path / "f",
+                limits=Limits(4, 3, stall_s=0.2),
+            )  # fmt: skip
+        seconds = time.monotonic() - began_s
+
+    assert seconds < 45 / 40 + 1, "a second for starting and leaving, which do not scale"
+
+
+def test_one_range_that_fails_ends_all(web: WebServer, tmp_path: Path) -> None:
+    """The first range that is given up ends the download though others stand in a read."""
+    web.choose = lambda server: 500 if len(server.gets()) > 3 else ("stall", 10)
+    began_s = time.monotonic()
+
+    with pytest.raises(StorageError, match="answered 500"):
+        download(
+            open_storage(web.url, stall_s=9), "f.zip", tmp_path / "f", limits=Limits(4, 1, 9.0)
+        )
+
+    assert time.monotonic() - began_s < 4
+
+
+def test_a_failed_share_counts_for_nothing() -> None:
+    """Who waits for others to come through does not take their failures for it."""
+    workers = Workers(parallel=2, on_bytes=ignore_bytes)
+    ranges = [Range(n, n, n + 1) for n in range(4)]
+
+    def fail(missing: object) -> None:
+        raise StorageError(f"{missing} is away")
+
+    with pytest.raises(StorageError, match="is away"):
+        workers.run(lambda ranges: Shares(ranges, fail, workers).fetch_all(), [ranges])
+
+    assert workers.finished == 0

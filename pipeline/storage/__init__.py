@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.errors import ConfigError, Mistake
 from pipeline.storage.protocol import (
     BulkStorage,
+    BusyError,
     Entry,
     ObjectChangedError,
     OnBytes,
@@ -17,6 +18,7 @@ from pipeline.storage.urls import is_url, masked, normalise, scheme_of, split
 
 __all__ = [
     "BulkStorage",
+    "BusyError",
     "Entry",
     "ObjectChangedError",
     "OnBytes",

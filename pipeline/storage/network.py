@@ -9,7 +9,7 @@ import urllib.error
 from collections.abc import Callable, Iterator
 
 from pipeline.errors import AccessDeniedError, ObjectMissingError, StalledError, StorageError
-from pipeline.storage.protocol import RefusedError
+from pipeline.storage.protocol import BusyError, RefusedError
 
 READ_BYTES = 1 << 18
 
@@ -51,7 +51,9 @@ def status_error(where: str, status: int, *, code: str = "", remedy: str) -> Sto
         return AccessDeniedError(f"{answer}, access denied. {remedy}")
     if status in (404, 410):
         return ObjectMissingError(f"{answer}, nothing is there. {remedy}")
-    if status in (408, 425, 429) or (status >= 500 and status != 501):
+    if status in (429, 503):
+        return BusyError(f"{answer}, which may pass. {remedy}")
+    if status in (408, 425) or (status >= 500 and status != 501):
         return StorageError(f"{answer}, which may pass. {remedy}")
     return RefusedError(f"{answer}. {remedy}")
 

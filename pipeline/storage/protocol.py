@@ -1,4 +1,4 @@
-"""What every place for files can do, and the two errors that only storages raise."""
+"""What every place for files can do, and the errors that only storages raise."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class RefusedError(StorageError):
     """The place will not do this, however often it is asked."""
 
     is_passing = False
+
+
+class BusyError(StorageError):
+    """The place has no time for this now; asking it for less at once may help."""
 
 
 class ObjectChangedError(StorageError):

@@ -13,6 +13,7 @@ from pipeline.errors import ObjectMissingError
 from pipeline.files import require_space, sync
 from pipeline.storage import (
     BulkStorage,
+    BusyError,
     Entry,
     ObjectChangedError,
     RangesRefusedError,
@@ -96,7 +97,7 @@ class Fetching:
         return receipt
 
     def _fetch_whole(self, entry: Entry, path: Path) -> Receipt:
-        whole = Whole(self.storage, entry, path, bulk=self.bulk, on_bytes=self.workers.count)
+        whole = Whole(self.storage, entry, path, bulk=self.bulk, workers=self.workers)
         whole.progress.others = self._others
         receipt = self._retried(lambda: whole.fetch(sha256=self.sha256), whole.progress)
         if self.is_synced:
@@ -115,13 +116,22 @@ class Fetching:
             progress = Progress(others=self._others)
 
             def attempt() -> None:
-                partial.receive(self.storage, entry, one, progress=progress, check=shares.check)
+                try:
+                    partial.receive(self.storage, entry, one, progress=progress, check=shares.check)
+                except BusyError:
+                    shares.give_back(one)
+                    raise
 
-            self._retried(attempt, progress)
+            retry(
+                attempt,
+                limits=self.limits,
+                progress=progress,
+                sleep=lambda seconds: shares.sleep(seconds, self.sleep),
+            )
 
-        shares = Shares(missing, fetch)
+        shares = Shares(missing, fetch, self.workers)
         try:
-            shares.fetch_all(self.workers)
+            shares.fetch_all()
         except (ObjectChangedError, RangesRefusedError):
             partial.discard()
             raise

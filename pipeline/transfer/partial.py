@@ -103,6 +103,7 @@ class Partial:
         """
         stretch = {} if len(self._ranges) == 1 else {"end_byte": missing.end_byte}
         start_byte = missing.reached_byte
+        check()
         if start_byte and not stretch:
             self._tell_resuming(entry)
         chunks = storage.get(entry.key, start_byte=start_byte, etag=entry.etag, **stretch)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pipeline.errors import IntegrityError
 from pipeline.files import CHUNK_BYTES
-from pipeline.storage import BulkStorage, Entry, OnBytes, Storage
+from pipeline.storage import BulkStorage, Entry, Storage
 from pipeline.transfer.partial import wrong_digest
 from pipeline.transfer.receipt import Receipt
 from pipeline.transfer.retry import Progress
+from pipeline.transfer.workers import Workers
 
 
 class Whole:
@@ -23,7 +24,7 @@ class Whole:
         path: Path,
         *,
         bulk: BulkStorage | None,
-        on_bytes: OnBytes,
+        workers: Workers,
     ) -> None:
         """Takes where it comes from and where it goes; `bulk` is the storage that copies it."""
         self.progress = Progress()
@@ -31,7 +32,7 @@ class Whole:
         self._bulk = bulk
         self._entry = entry
         self._path = path
-        self._on_bytes = on_bytes
+        self._workers = workers
         self._size_bytes = 0
 
     def fetch(self, *, sha256: str | None = None) -> Receipt:
@@ -52,6 +53,8 @@ class Whole:
         digest = hashlib.sha256()
         with self._path.open("wb") as file:
             for chunk in self._storage.get(self._entry.key, etag=self._entry.etag):
+                # Whoever was stopped must not write into a file that others may go on with.
+                self._workers.check()
                 file.write(chunk)
                 digest.update(chunk)
                 self._count(len(chunk))
@@ -69,7 +72,7 @@ class Whole:
     def _count(self, moved_bytes: int) -> None:
         self._size_bytes += moved_bytes
         self.progress.moved_bytes += max(0, moved_bytes)
-        self._on_bytes(moved_bytes)
+        self._workers.count(moved_bytes)
 
     def _verify(self, found: str, sha256: str | None) -> None:
         where = f"{self._storage.url}/{self._entry.key}"

@@ -31,8 +31,11 @@ class StoppedError(Exception):
 class Shared(Protocol):
     """A piece of work of which any idle member of the group may take a share."""
 
-    def take(self) -> Callable[[], object] | None:
-        """The next share, which nobody else will get; None when all are taken."""
+    def take(self) -> Callable[[], bool] | None:
+        """The next share, which nobody else will get; None when there is none now.
+
+        It returns whether it was done.
+        """
 
 
 class Workers:
@@ -58,14 +61,23 @@ class Workers:
         self._error: BaseException | None = None
         self._left = 0
         self._wanted = 0
-        self._next: Callable[[], Callable[[], object] | None] = _nothing
+        self._next: Callable[[], Callable[[], bool] | None] = _nothing
 
     def count(self, count_bytes: int) -> None:
         """Passes bytes on to `on_bytes`, unless the group is to end."""
-        if self._stop.is_set():
-            raise StoppedError
+        self.check()
         with self._counting:
             self._on_bytes(count_bytes)
+
+    def check(self) -> None:
+        """Ends the work of who calls this, if the group is to end."""
+        if self._stop.is_set():
+            raise StoppedError
+
+    def nudge(self) -> None:
+        """Idle members look again whether there is a share to take."""
+        with self._change:
+            self._change.notify_all()
 
     def sleep(self, seconds: float) -> None:
         """Waits so long, unless the group is to end."""
@@ -87,7 +99,7 @@ class Workers:
             return results
         numbers = iter(range(len(items)))
 
-        def next_item() -> Callable[[], object] | None:
+        def next_item() -> Callable[[], bool] | None:
             number = next(numbers, None)
             return None if number is None else lambda: self._keep(results, number, work, items)
 
@@ -108,8 +120,8 @@ class Workers:
         """Members that have no item of their own take shares of this meanwhile."""
         with self._change:
             self._shared.append(shared)
-            self._change.notify_all()
             self._wanted += shares - 1
+        self.nudge()
         self._news.set()
         try:
             yield
@@ -141,11 +153,11 @@ class Workers:
     def _drain(self) -> None:
         with _Carrying(self._fail):
             while task := self._task():
-                task()
+                is_done = task()
                 with self._change:
-                    self.finished += 1
+                    self.finished += is_done
 
-    def _task(self) -> Callable[[], object] | None:
+    def _task(self) -> Callable[[], bool] | None:
         """An item before a share of another's: fewer things are unfinished at any instant."""
         with self._change:
             while not self._stop.is_set():
@@ -155,12 +167,12 @@ class Workers:
                 self._change.wait()
         return None
 
-    def _share(self) -> Callable[[], object] | None:
+    def _share(self) -> Callable[[], bool] | None:
         return next((task for shared in self._shared if (task := shared.take())), None)
 
     def _keep(
         self, results: list[Any], number: int, work: Callable[[S], T], items: Sequence[S]
-    ) -> None:
+    ) -> bool:
         results[number] = work(items[number])
         with self._change:
             self._left -= 1
@@ -168,6 +180,7 @@ class Workers:
                 self._change.notify_all()
                 self._is_over = True
                 self._news.set()
+        return True
 
     def _fail(self, error: BaseException) -> None:
         with self._change:
@@ -178,8 +191,7 @@ class Workers:
         self._stop.set()
         self._is_over = True
         self._news.set()
-        with self._change:
-            self._change.notify_all()
+        self.nudge()
 
     def _leave(self) -> None:
         for thread in self._threads:
