@@ -30,6 +30,8 @@ class WebServer:
     choose: Callable[[WebServer], object] | None = None
     knows_range: bool = True
     knows_head: bool = True
+    head_status: int = 405
+    head_length: str = ""
     has_etag: bool = True
     etag: str = ""
     redirect: str = ""
@@ -50,8 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self._note()
-        if not self.web.knows_head:
-            self.send_error(405)
+        if not self.web.knows_head or self.web.head_status != 405:
+            self.send_error(self.web.head_status)
             return
         self._answer(fault=None)
 
@@ -95,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[start : last + 1]
         if self.web.has_etag:
             self.send_header("ETag", etag)
-        self.send_header("Content-Length", str(len(content)))
+        is_false = self.command == "HEAD" and self.web.head_length
+        length = self.web.head_length if is_false else str(len(content))
+        self.send_header("Content-Length", length)
         self.end_headers()
         if self.command == "GET":
             self._send(content, fault)

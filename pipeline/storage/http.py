@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import email.utils
+import http.client
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
-from pipeline.errors import AccessDeniedError, ObjectMissingError, StorageError
+from pipeline.errors import ObjectMissingError, StorageError
+from pipeline.storage.http_headers import (
+    basic,
+    entry_of,
+    first_byte,
+    length_of,
+    require_plain,
+    size_of_range,
+    version_of,
+)
 from pipeline.storage.http_opener import InsecureRedirectError, opener
 from pipeline.storage.network import (
     NETWORK_ERRORS,
@@ -49,28 +57,31 @@ class HttpStorage:
         self.url = masked(url).rstrip("/")
         user, _, host = parts.netloc.rpartition("@")
         self._root = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+        # The slash at the end of what is an object itself belongs to it.
+        self._whole = f"{parts.scheme}://{host}{parts.path}"
         self._query = f"?{parts.query}" if parts.query else ""
-        self._authorization = _basic(user) if user else ""
+        self._authorization = basic(user) if user else ""
         self._stall_s = stall_s
 
     def head(self, key: str) -> Entry | None:
-        """What the server says of the key; asked by a one-byte GET where HEAD is refused."""
-        try:
-            with self._answer(key, method="HEAD") as answer:
-                if answer.headers.get("Content-Length"):
-                    return _entry(key, answer.headers, int(answer.headers["Content-Length"]))
-        except (RefusedError, AccessDeniedError):
-            pass
-        except ObjectMissingError:
-            return None
+        """What the server says of the key; asked by a one-byte GET where HEAD tells no size.
+
+        A signature may be for GET alone, and some servers answer HEAD with any error, or
+        with a length of 0.
+        """
+        with self._open(key, method="HEAD") as answer:
+            length = str(answer.headers.get("Content-Length", ""))
+            if answer.status < 300 and length.strip("0") and length.isascii() and length.isdigit():
+                return entry_of(key, answer.headers, int(length))
         return self._head_by_get(key)
 
     def _head_by_get(self, key: str) -> Entry | None:
         try:
             with self._answer(key, headers={"Range": "bytes=0-0"}) as answer:
-                whole = answer.headers.get("Content-Length", "-1")
-                size = _size_of_range(answer.headers) if answer.status in (206, 416) else whole
-                return _entry(key, answer.headers, int(size))
+                if answer.status in (206, 416):
+                    return entry_of(key, answer.headers, size_of_range(answer.headers))
+                length = length_of(self._where(key), answer.headers)
+                return entry_of(key, answer.headers, length)
         except ObjectMissingError:
             return None
 
@@ -94,20 +105,24 @@ class HttpStorage:
         if asked and etag and not etag.startswith("W/"):
             headers["If-Range"] = etag
         with self._answer(key, headers=headers) as answer:
-            if etag and _version(answer.headers) not in ("", etag):
+            version = version_of(answer.headers)
+            # Where the rest was not asked for on condition, only its version tells that it fits.
+            is_trusted = not version and (start_byte == 0 or _is_conditional(answer, headers))
+            if etag and version != etag and not is_trusted:
                 raise ObjectChangedError(f"{where} has changed since it was begun; start over.")
             if answer.status == 416:
                 self._require_end(where, answer.headers, start_byte)
                 return
             if end_byte is not None and answer.status != 206:
                 raise RangesRefusedError(f"{where}: the server sent the whole instead of a part.")
-            first_byte = self._first_byte(where, answer) if answer.status == 206 else 0
-            if first_byte > start_byte:
+            begins_at = first_byte(where, answer.headers) if answer.status == 206 else 0
+            if begins_at > start_byte:
                 raise StorageError(f"{where}: answered another part than asked. {_LATER_REMEDY}")
+            require_plain(where, answer.headers)
             chunks = body(
                 answer.read1,
-                skip_bytes=start_byte - first_byte,
-                expected_bytes=int(answer.headers.get("Content-Length", "-1")),
+                skip_bytes=start_byte - begins_at,
+                expected_bytes=length_of(where, answer.headers),
                 where=where,
             )
             with self._naming_cause(where):
@@ -133,23 +148,30 @@ class HttpStorage:
 
     @contextlib.contextmanager
     def _answer(
+        self, key: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[HTTPResponse]:
+        """The server's answer to a GET, below 300 or 416, for reading; closed at the end."""
+        with self._open(key, headers=headers) as answer:
+            if answer.status >= 300 and answer.status != 416:
+                remedy = _REMEDY if answer.status < 429 else _LATER_REMEDY
+                raise status_error(self._where(key), answer.status, remedy=remedy)
+            yield answer
+
+    @contextlib.contextmanager
+    def _open(
         self, key: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Iterator[HTTPResponse]:
-        """The server's answer below 300, or 416, for reading; closed at the end."""
-        address = f"{self._root}/{key}" if key else self._root
+        """The server's answer of any status."""
+        address = f"{self._root}/{key}" if key else self._whole
         request = urllib.request.Request(quote(address + self._query, safe=_SAFE), method=method)
         for name, value in (headers or {}).items():
             request.add_header(name, value)
         if self._authorization:
             # Unredirected: another host must not see it.
             request.add_unredirected_header("Authorization", self._authorization)
-        where = self._where(key)
-        with self._naming_cause(where):
+        with self._naming_cause(self._where(key)):
             answer = opener().open(request, timeout=self._stall_s)
         with contextlib.closing(answer):
-            if answer.status >= 300 and answer.status != 416:
-                remedy = _REMEDY if answer.status < 429 else _LATER_REMEDY
-                raise status_error(where, answer.status, remedy=remedy)
             yield answer
 
     @contextlib.contextmanager
@@ -163,43 +185,28 @@ class HttpStorage:
             ) from None
         except StorageError:
             raise
+        except urllib.error.HTTPError as error:
+            # Of the statuses only redirects get here, those that cannot be followed.
+            error.close()
+            raise RefusedError(
+                f"{where}: answered {error.code}, redirecting in a circle or to nowhere that can "
+                f"be followed. Open the URL in a browser and take the address it ends at."
+            ) from None
+        except (http.client.InvalidURL, UnicodeError) as error:
+            raise RefusedError(
+                f"{where}: is no URL that can be asked for ({type(error).__name__}). {_REMEDY}"
+            ) from error
         except NETWORK_ERRORS as error:
             raise network_error(
                 where, error, stall_s=self._stall_s, remedy=_NETWORK_REMEDY
             ) from error
 
-    def _first_byte(self, where: str, answer: HTTPResponse) -> int:
-        """Where a partial answer begins."""
-        found = answer.headers.get("Content-Range", "").partition(" ")[2].partition("-")[0]
-        if not found.isdigit():
-            raise StorageError(f"{where}: answered a part without saying which. {_LATER_REMEDY}")
-        return int(found)
-
     def _require_end(self, where: str, headers: Message, start_byte: int) -> None:
         """Nothing follows `start_byte` because the object ends there."""
-        if _size_of_range(headers) != str(start_byte):
+        if size_of_range(headers) != start_byte:
             raise ObjectChangedError(f"{where} is shorter now than what was begun; start over.")
 
 
-def _size_of_range(headers: Message) -> str:
-    size = str(headers.get("Content-Range", "")).rpartition("/")[2]
-    return size if size.isdigit() else "-1"
-
-
-def _entry(key: str, headers: Message, size_bytes: int) -> Entry:
-    modified = headers.get("Last-Modified")
-    seconds = email.utils.mktime_tz(parsed) if (parsed := _date(modified)) else None
-    return Entry(key, size_bytes, _version(headers), seconds)
-
-
-def _date(text: str | None) -> Any:
-    return email.utils.parsedate_tz(text) if text else None
-
-
-def _version(headers: Message) -> str:
-    """What If-Range understands: the entity tag, else the date."""
-    return str(headers.get("ETag") or headers.get("Last-Modified") or "")
-
-
-def _basic(user: str) -> str:
-    return "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
+def _is_conditional(answer: HTTPResponse, headers: Mapping[str, str]) -> bool:
+    """Whether the server sent a part, which it was asked for only of the version begun."""
+    return answer.status in (206, 416) and "If-Range" in headers

@@ -35,6 +35,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         target = urljoin(req.full_url, newurl)
         if req.type == "https" and not target.lower().startswith("https:"):
             raise InsecureRedirectError(masked(target))
+        if not target.lower().startswith(("http:", "https:")):
+            return None
         return urllib.request.Request(
             target.replace(" ", "%20"),
             headers=dict(req.headers),

@@ -20,7 +20,7 @@ from pipeline.storage.network import (
     range_text,
 )
 from pipeline.storage.obs_answers import accepted, bare, seconds, told
-from pipeline.storage.obs_client import connect, endpoint
+from pipeline.storage.obs_client import connect, endpoint, require_part
 from pipeline.storage.protocol import (
     Entry,
     ObjectChangedError,
@@ -113,6 +113,7 @@ class ObsStorage:
                 raise ObjectChangedError(f"{where} has changed since it was begun; start over.")
             if end_byte is not None and answer.status != 206:
                 raise RangesRefusedError(f"{where}: the service sent the whole instead of a part.")
+            require_part(where, answer, start_byte)
             chunks = body(
                 found.response.read1,
                 skip_bytes=0 if answer.status == 206 else start_byte,

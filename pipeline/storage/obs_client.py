@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import ConfigError, DependencyError, Mistake
+from pipeline.errors import ConfigError, DependencyError, Mistake, StorageError
 from pipeline.storage.network import READ_BYTES
 from pipeline.storage.urls import is_url, masked
 
@@ -55,6 +55,21 @@ def connect(url: str, *, stall_s: float) -> Any:
         # The SDK's own context checks no certificate, and with one given no host name.
         client.context = ssl.create_default_context()
     return client
+
+
+def require_part(where: str, answer: Any, start_byte: int) -> None:
+    """A partial answer is the part that was asked for.
+
+    Raises:
+        StorageError: it is another.
+    """
+    headers = {str(name).lower(): str(value) for name, value in answer.header}
+    part = headers.get("content-range", "")
+    if answer.status == 206 and not part.startswith(f"bytes {start_byte}-"):
+        raise StorageError(
+            f"{where}: answered the part {part[:40]!r} instead of the one from byte "
+            f"{start_byte} on. Run the same command later; what has arrived is kept."
+        )
 
 
 def _require_variables(url: str) -> None:

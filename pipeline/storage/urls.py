@@ -72,7 +72,8 @@ def split(url: str) -> tuple[str, str]:
     if scheme in ("http", "https"):
         parts = urlsplit(url)
         folder, _, key = parts.path.rpartition("/")
-        return urlunsplit(parts._replace(path=folder)), key
+        # Of what is named by a query alone, the slash before it is a part.
+        return urlunsplit(parts._replace(path=folder if key else parts.path)), key
     bare = url[len(scheme) + 3 :] if scheme else url
     folder, slash, key = bare.rpartition("/")
     if scheme:

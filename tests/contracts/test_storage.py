@@ -601,6 +601,7 @@ def test_unknown_scheme() -> None:
         ("a.zip", ".", "a.zip"),
         ("file:///data/a%20b.zip", "/data", "a b.zip"),
         ("https://host/a/b.zip?s=1/2", "https://host/a?s=1/2", "b.zip"),
+        ("https://host/a/?id=3", "https://host/a/?id=3", ""),
     ],
 )
 def test_split(url: str, root: str, key: str) -> None:
@@ -629,3 +630,94 @@ def test_urls_normalise_to_themselves(scheme: str, rest: str) -> None:
 def test_masked_urls_hold_no_secret(url: str) -> None:
     """However credentials are spelled, they are not shown."""
     assert "SECRET" not in masked(url) or "/" in url[len("https://") :].partition("@host")[0]
+
+
+def raw(status: str, body: bytes = b"", **headers: object) -> bytes:
+    """An answer as it goes over the wire."""
+    lines = [f"HTTP/1.1 {status}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 501])
+def test_http_head_that_fails(status: int) -> None:
+    """Whatever HEAD is refused with, a GET of one byte has the last word."""
+    with serving(WebServer({"f": b"content"}, head_status=status)) as web:
+        found = open_storage(web.url, stall_s=STALL_S).head("f")
+        assert open_storage(web.url, stall_s=STALL_S).head("g") is None
+
+    assert found
+    assert found.size_bytes == 7
+
+
+@pytest.mark.parametrize("length", ["0", "abc", "-1", "²"])
+def test_http_head_that_lies(length: str) -> None:
+    """A HEAD that tells no size is not believed; a GET tells it."""
+    with serving(WebServer({"f": b"content"}, head_length=length)) as web:
+        found = open_storage(web.url, stall_s=STALL_S).head("f")
+
+    assert found
+    assert found.size_bytes == 7
+
+
+def test_http_rest_without_a_version() -> None:
+    """The rest of a whole that has no version might be that of another; it is not gone on with."""
+    with serving(WebServer({"f": b"content"}, knows_range=False, has_etag=False)) as web:
+        storage = open_storage(web.url, stall_s=STALL_S)
+
+        assert b"".join(storage.get("f", etag='"a"')) == b"content"
+        with pytest.raises(ObjectChangedError):
+            list(storage.get("f", start_byte=3, etag='"a"'))
+
+
+@pytest.mark.parametrize("url", ["http://a b/f", "http://host:port/f", "http://" + "é" * 70 + "/f"])
+def test_http_url_that_cannot_be_asked(url: str) -> None:
+    """A URL that no server can be asked by is named, and not tried again."""
+    with pytest.raises(RefusedError, match=r"http://.*/f: is no URL that can be asked for"):
+        list(open_storage(split(url)[0], stall_s=STALL_S).get("f"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (raw("200 OK", b"abc", Content_Length="abc"), "Content-Length of 'abc'"),
+        (raw("200 OK", b"abc", Content_Encoding="gzip", Content_Length=3), "Encoding 'gzip'"),
+        (raw("302 Found", Location="/f", Content_Length=0), "redirecting in a circle"),
+        (raw("302 Found", Location="ftp://h/f", Content_Length=0), "nowhere that can be followed"),
+    ],
+)
+def test_http_answers_that_are_no_good(answer: bytes, words: str) -> None:
+    """What will be no better the next time is refused, by its name."""
+    with answering(answer) as url, pytest.raises(RefusedError, match=words) as caught:
+        list(open_storage(url, stall_s=STALL_S).get("f"))
+
+    assert str(caught.value).startswith(f"{url}/f: ")
+
+
+def test_http_packed_archives_are_themselves() -> None:
+    """A server that calls the packing of a .tar.gz its encoding sends the archive as it is."""
+    packed = raw("200 OK", b"abc", Content_Encoding="x-gzip", Content_Length=3)
+    with answering(packed) as url:
+        got = b"".join(open_storage(url, stall_s=STALL_S).get("f.tar.gz"))
+
+    assert got == b"abc"
+
+
+def test_http_object_named_by_its_query() -> None:
+    """The slash before the query goes to the server as it was written."""
+    with serving(WebServer({"download/": b"content"})) as web:
+        root, key = split(f"{web.url}/download/?id=3")
+        assert b"".join(open_storage(root, stall_s=STALL_S).get(key)) == b"content"
+
+    assert web.requests[0][1] == "/download/?id=3"
+
+
+@pytest.mark.usefixtures("obs_credentials")
+def test_obs_wrong_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is not the one asked for is refused before a byte of it is taken."""
+    pytest.importorskip("obs")
+    part = raw("206 Partial", b"abc", Content_Length=3, Content_Range="bytes 0-2/9")
+    with answering(part) as url:
+        monkeypatch.setenv("OBS_ENDPOINT", url)
+        with pytest.raises(StorageError, match="'bytes 0-2/9' instead of the one from byte 3 on"):
+            list(open_storage("obs://bucket", stall_s=STALL_S).get("k", start_byte=3))
