@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -626,3 +628,69 @@ def test_places_that_cannot_be_written(tmp_path: Path, place: str) -> None:
 
     with pytest.raises(StorageError, match=rf"{path.parent if place != 'a folder' else path}"):
         download(Memory({"k": b"x"}), "k", path, limits=LIMITS)
+
+
+@pytest.mark.parametrize("versions", [2, 999])
+def test_download_from_replicas(
+    web: WebServer, tmp_path: Path, versions: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Servers that answer in turn, each with an etag of its own, send the object at last."""
+    numbers = itertools.count()
+
+    def answer_as_another(server: WebServer) -> None:
+        server.etag = f'"{next(numbers) % versions}"'
+
+    web.etag = '"first"'
+    web.choose = lambda _: answer_as_another
+    slept_s: list[float] = []
+
+    download(
+        open_storage(web.url, stall_s=2), "f.zip", tmp_path / "f",
+        limits=Limits(1, 3, 2.0), sleep=slept_s.append,
+    )  # fmt: skip
+
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    if versions == 999:
+        assert "several servers may answer" in caplog.text
+        assert len(slept_s) == 3
+        assert sum(slept_s) > 2
+
+
+def test_download_of_unknown_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be verified is said, once."""
+    caplog.set_level(logging.INFO)
+    with answering(b"HTTP/1.0 200 OK\r\n\r\ncontent") as url:
+        download(open_storage(url, stall_s=2), "f", tmp_path / "f", limits=LIMITS)
+
+    assert (tmp_path / "f").read_bytes() == b"content"
+    assert caplog.text.count("its size is not announced") == 1
+
+
+def test_nothing_is_left_that_cannot_be_used(web: WebServer, tmp_path: Path) -> None:
+    """A part of what has no version is gone after the last failure; other parts stay."""
+    web.every_fault = ("cut", 1000)
+    for has_etag in (True, False):
+        web.has_etag = has_etag
+        with pytest.raises(StorageError, match="Gave up after"):
+            download(
+                open_storage(web.url, stall_s=2), "f.zip", tmp_path / f"{has_etag}",
+                limits=LIMITS, sleep=no_wait,
+            )  # fmt: skip
+
+    assert {p.name for p in tmp_path.iterdir()} == {"True.part", "True.part.ranges"}
+
+
+def test_trying_again_is_told_once(
+    web: WebServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line for each object says what is wrong; what to do is said at the end, if at all."""
+    web.faults.extend([503, 503, ("cut", 1000)])
+
+    download(
+        open_storage(web.url, stall_s=2), "f.zip", tmp_path / "f", limits=LIMITS, sleep=no_wait
+    )
+
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert re.fullmatch(
+        rf"{web.url}/f\.zip: answered 503, which may pass\. Trying again in 0\.\d s\.", line
+    )

@@ -57,7 +57,7 @@ class LocalStorage:
             while left_bytes > 0 and (chunk := file.read(min(CHUNK_BYTES, left_bytes))):
                 left_bytes -= len(chunk)
                 yield chunk
-            if etag and _entry(key, os.fstat(file.fileno())).etag != etag:
+            if _entry(key, os.fstat(file.fileno())).etag != found.etag:
                 raise ObjectChangedError(f"{path} was changed while it was read; start over.")
 
     def put(self, key: str, path: Path, *, on_bytes: OnBytes = ignore_bytes) -> Entry:

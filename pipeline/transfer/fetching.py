@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from pipeline.storage import (
 from pipeline.transfer.partial import Partial
 from pipeline.transfer.ranges import Range, record_path_of, source_of
 from pipeline.transfer.receipt import Receipt
-from pipeline.transfer.retry import Limits, Progress, retry
+from pipeline.transfer.retry import Limits, Progress, retry, wait_s
 from pipeline.transfer.shares import Shares
 from pipeline.transfer.whole import Whole
 from pipeline.transfer.workers import Workers
@@ -59,11 +59,12 @@ class Fetching:
     sha256: str | None = None
     entry: Entry | None = None
     is_synced: bool = True
+    _told: list[str] = field(default_factory=list)
 
     def run(self) -> Receipt:
         """Fetches what is still missing; begins anew as often as the object changes meanwhile."""
         entry = self.entry or self._look()
-        has_ranges, left = True, self.limits.retries
+        has_ranges, times = True, 0
         while True:
             try:
                 return self._fetch(entry, has_ranges=has_ranges)
@@ -72,33 +73,51 @@ class Fetching:
                     raise
                 has_ranges = False
             except ObjectChangedError as error:
-                if left == 0:
+                times += 1
+                if times > self.limits.retries:
                     raise
                 log.warning("%s", error)
-                left -= 1
+                self.sleep(wait_s(times))
                 entry = self._look()
+                if times == self.limits.retries > 1:
+                    entry = self._of_any_version(entry)
+
+    def _of_any_version(self, entry: Entry) -> Entry:
+        """The object as whoever answers next has it, which makes a whole if it is one answer."""
+        log.warning(
+            "%s: changes again and again; several servers may answer, each with its own version. "
+            "Fetching it in one answer, whatever its version.",
+            self._where,
+        )
+        return entry._replace(etag="")
 
     def _look(self) -> Entry:
-        entry = self._retried(lambda: self.storage.head(self.key), Progress())
+        entry = self._retried(lambda: self.storage.head(self.key), Progress(told=self._told))
         if entry is None:
             raise ObjectMissingError(f"{self._where}: there is no such object; check the URL.")
         return entry
 
     def _fetch(self, entry: Entry, *, has_ranges: bool) -> Receipt:
         is_told_apart = bool(entry.etag or self.sha256) and entry.size_bytes >= 0
+        if entry.size_bytes < 0:
+            log.info("%s: its size is not announced; an end too early cannot be told", self._where)
         if self.part_path is None:
             return self._fetch_whole(entry, self.path)
         if self.bulk is None and is_told_apart:
             return self._fetch_ranges(entry, self.part_path, has_ranges=has_ranges)
         require_space(self.part_path, entry.size_bytes)
         record_path_of(self.part_path).unlink(missing_ok=True)
-        receipt = self._fetch_whole(entry, self.part_path)
-        self.part_path.replace(self.path)
+        try:
+            receipt = self._fetch_whole(entry, self.part_path)
+            self.part_path.replace(self.path)
+        finally:
+            # Nobody could go on from what is left of a failure.
+            self.part_path.unlink(missing_ok=True)
         return receipt
 
     def _fetch_whole(self, entry: Entry, path: Path) -> Receipt:
         whole = Whole(self.storage, entry, path, bulk=self.bulk, workers=self.workers)
-        whole.progress.others = self._others
+        whole.progress.others, whole.progress.told = self._others, self._told
         receipt = self._retried(lambda: whole.fetch(sha256=self.sha256), whole.progress)
         if self.is_synced:
             sync(path)
@@ -113,7 +132,7 @@ class Fetching:
         )
 
         def fetch(one: Range) -> None:
-            progress = Progress(others=self._others)
+            progress = Progress(others=self._others, told=self._told)
 
             def attempt() -> None:
                 try:

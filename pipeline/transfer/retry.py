@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pipeline.errors import StorageError
@@ -22,6 +23,9 @@ LONGEST_WAIT_S = 8.0
 # So many times more attempts has what fails while others of its group come through: of many
 # thousand objects some meet every fault of a bad server several times in a row.
 _LENIENCY = 4
+
+# A message says what is wrong, then in sentences of its own what to do.
+_SENTENCE = re.compile(r"\.(?: (?=[A-Z])|$)")
 
 # An attempt that brought so much more was no failure: a long download may break many times.
 PROGRESS_BYTES = 16 << 20
@@ -50,12 +54,14 @@ class Progress:
     """What an action has to show for itself so far, kept up to date by the action.
 
     `moved_bytes` is all that ever moved, `safe_bytes` what need not move again;
-    `others` tells how many other actions of the group have come to their end.
+    `others` tells how many other actions of the group have come to their end; `told`
+    holds what people were told already, of which one line for each object is enough.
     """
 
     moved_bytes: int = 0
     safe_bytes: int = 0
     others: Callable[[], int] = lambda: 0
+    told: list[str] = field(default_factory=list)
 
 
 def retry(
@@ -90,7 +96,7 @@ def retry(
             idle_s = 0.0 if has_moved else idle_s + time.monotonic() - begun_s
             if progress.safe_bytes >= safe_bytes + PROGRESS_BYTES:
                 attempts = 1
-            wait_s = _wait_s(attempts)
+            pause_s = wait_s(attempts)
             others, others_before = progress.others(), others
             is_alone = others == others_before
             longest = limits.retries * (1 if is_alone else _LENIENCY)
@@ -99,12 +105,20 @@ def retry(
                 raise
             if is_over:
                 raise type(error)(f"{error} Gave up after {attempts} attempts.") from error
-            # One of many that come through is nothing to worry about.
-            level = logging.WARNING if is_alone else logging.DEBUG
-            log.log(level, "%s Trying again in %.1f s.", error, wait_s)
-        sleep(wait_s)
+            _tell(str(error), pause_s, progress, is_alone=is_alone)
+        sleep(pause_s)
 
 
-def _wait_s(attempts: int) -> float:
+def _tell(text: str, pause_s: float, progress: Progress, *, is_alone: bool) -> None:
+    # One of many that come through is nothing to worry about.
+    level = logging.WARNING if is_alone and not progress.told else logging.DEBUG
+    if level == logging.WARNING:
+        progress.told.append(text)
+    # What people should do is for the end, when trying again was in vain.
+    log.log(level, "%s. Trying again in %.1f s.", _SENTENCE.split(text)[0], pause_s)
+
+
+def wait_s(attempts: int) -> float:
+    """How long to wait after so many attempts: twice as long each time, up to a cap."""
     longest_s: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempts - 1))
     return longest_s * random.uniform(0.75, 1)
