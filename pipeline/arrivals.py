@@ -14,7 +14,7 @@ from pipeline import inputs, locks, receipts, sources, transfer
 from pipeline.errors import ObjectMissingError, StorageError
 from pipeline.inputs import Fetched
 from pipeline.job import Archive
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.sources import Version
 from pipeline.storage import OnBytes, ignore_bytes, is_url, normalise, open_storage, split
 from pipeline.transfer import Limits, Receipt
@@ -84,7 +84,7 @@ def ask(archives: Sequence[tuple[Archive, Path]], limits: Limits) -> dict[str, V
         if version is None:
             log.warning(
                 "nothing lies at %s any more; going on with %s as it came",
-                mask(archive.url),
+                mask_url(archive.url),
                 archive.name,
             )
         elif sources.local_path(archive.url) is None:
@@ -160,7 +160,7 @@ def _size_or_none(root: str, key: str, limits: Limits) -> int | None:
 
 def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -> None:
     source = sources.here(archive.url)
-    facts: dict[str, object] = {"url": mask(archive.url)}
+    facts: dict[str, object] = {"url": mask_url(archive.url)}
     if inputs.kind_of(archive) == "folder":
         # Also what is left where this was killed before.
         remove(path)

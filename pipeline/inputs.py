@@ -17,7 +17,7 @@ from pipeline import receipts, sources, transfer
 from pipeline.archives import stem
 from pipeline.files import human_bytes
 from pipeline.job import Archive
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.sources import Version
 from pipeline.stage import State
 
@@ -41,7 +41,7 @@ class Fetched:
 
     def facts(self, url: str) -> dict[str, Any]:
         """What the manifest says of it."""
-        found = {"name": self.name, "kind": self.kind, "url": mask(url)}
+        found = {"name": self.name, "kind": self.kind, "url": mask_url(url)}
         known = {"size_bytes": self.size_bytes, "sha256": self.sha256, "etag": self.etag}
         return {**found, **{key: value for key, value in known.items() if value}}
 
@@ -64,7 +64,7 @@ def landing_place(archive: Archive, downloads: Path, datasets: Path) -> Path:
     if kind == "archive":
         return downloads / archive.name
     # The same name may come from two places; the place's digest keeps their folders apart.
-    digest = hashlib.sha256(mask(archive.url).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(mask_url(archive.url).encode()).hexdigest()[:8]
     return datasets / f"{archive.name}-{digest}"
 
 
@@ -156,14 +156,14 @@ def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Versi
         return f"its sha256 is {str(found)[:12]}…, {declared[:12]}… is asked for"
     if declared:
         return ""
-    if receipt.get("url") != mask(archive.url):
+    if receipt.get("url") != mask_url(archive.url):
         return f"what is here came from {receipt.get('url')}"
     change = sources.difference(receipt.get("source"), now or sources.here(archive.url))
     return f"it was changed there: {change}" if change else ""
 
 
 def _would_fetch(archive: Archive, path: Path, *, again: bool = False) -> str:
-    url, size_bytes = mask(archive.url), size_of(archive)
+    url, size_bytes = mask_url(archive.url), size_of(archive)
     arrived_bytes = transfer.arrived_bytes(path, archive.url)
     if arrived_bytes:
         total = "" if size_bytes is None else f" of {size_bytes}"

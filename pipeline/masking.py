@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 
@@ -21,16 +23,20 @@ SECRET_VARIABLES = (
 )
 
 # No word boundary before the scheme: to a pattern, Chinese characters are words, too.
-# A query goes on to the next blank, for a signature may hold quotes; what closes it is kept.
-_URL_QUERY = re.compile(
-    r"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>?]*)"
-    r"\?[^\s\"<>]*?(?P<tail>['\])},;:.]*)(?=[\s\"<>]|$)"
-)
-_URL_USER = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/\"'<>]+@")
+# A URL goes on to the next blank, for a signature may hold quotes; what closes it is kept.
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"]*")
+_CLOSING = "'])}>,;:."
 # The name of a tokenizer is no secret.
 _SECRET_NAME = re.compile(
     r"(?i)(secret|token(?!i[sz])|passw|credential|access_?key|api_?key|^ak$|^sk$)"
 )
+
+
+# How the URLs that `learn` was given are spelled, and what stands in their place.
+_learned: dict[str, str] = {}
+# A shorter query or user part could be part of any word.
+_SECRET_LENGTH = 8
+_URL_MARKS = "!#$%&'()*+,/:;=?@[]~"
 
 
 def mask(text: str) -> str:
@@ -39,13 +45,52 @@ def mask(text: str) -> str:
     >>> mask("got https://me:word@host/a.zip?Signature=abc&Expires=1 in 2 s")
     'got https://***@host/a.zip?*** in 2 s'
     """
-    text = _URL_QUERY.sub(rf"\g<url>?{MASK}\g<tail>", text)
-    text = _URL_USER.sub(rf"\g<scheme>{MASK}@", text)
+    # Longer spellings first: they may hold shorter ones.
+    for spelling in sorted(_learned, key=len, reverse=True):
+        if spelling in text:
+            text = text.replace(spelling, _learned[spelling])
+    text = _URL.sub(_mask_found, text)
     for name in SECRET_VARIABLES:
         value = os.environ.get(name, "")
         if len(value) >= 4:
             text = text.replace(value, MASK)
     return text
+
+
+def mask_url(url: str) -> str:
+    """One whole URL without query and user part, whatever characters it holds; a path stays.
+
+    Where a raw "/" or "?" leaves it open what belongs to a password, all that might is hidden.
+
+    >>> mask_url("https://me:wo/rd@host/it's a.zip?key=<a b>"), mask_url("/data/a?b")
+    ("https://***@host/it's a.zip?***", '/data/a?b')
+    """
+    if not _URL.match(url):
+        return url
+    user, shown, query = _parts(url)
+    inner = _URL.search(shown)
+    if inner:
+        shown = shown[: inner.start()] + mask_url(shown[inner.start() :])
+    before, after = (f"{MASK}@" if user else ""), (f"?{MASK}" if query else "")
+    return f"{url.partition('://')[0]}://{before}{shown}{after}"
+
+
+def learn(value: Any) -> None:
+    """From now on `mask` knows the URLs of this nested value wherever they stand in a text.
+
+    For text does not tell where a URL ends that has blanks or quotes in it.
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            learn(item)
+    elif isinstance(value, str) and mask_url(value) != value:
+        _learned.update(dict.fromkeys(_spellings(value), mask_url(value)))
+        user, _, query = _parts(value)
+        for secret in (user, query):
+            if len(secret) >= _SECRET_LENGTH:
+                _learned.update(dict.fromkeys(_spellings(secret), MASK))
 
 
 def masked(value: Any, name: str = "") -> Any:
@@ -59,5 +104,28 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [masked(item, name) for item in value]
     if isinstance(value, str):
-        return MASK if value and _SECRET_NAME.search(name) else mask(value)
+        return MASK if value and _SECRET_NAME.search(name) else mask(mask_url(value))
     return value
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """The URL's user part, host and path, and query; all is user part where that is uncertain."""
+    rest = url.partition("://")[2]
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    head, _, query = rest.partition("?")
+    if ":" in place and "@" in query:
+        return rest, "", ""
+    user, at, _ = (head if ":" in place else place).rpartition("@")
+    return user, head[len(user) + len(at) :], query
+
+
+def _mask_found(found: re.Match[str]) -> str:
+    url = found.group().rstrip(_CLOSING)
+    return mask_url(url) + found.group()[len(url) :]
+
+
+def _spellings(text: str) -> set[str]:
+    """As it is, and as JSON, Python, a shell and a web request write it between their quotes."""
+    quoted = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    quoted |= {repr(text)[1:-1], text.replace("'", r"\'"), quote(text, safe=_URL_MARKS)}
+    return quoted | {spelled.replace("'", "'\"'\"'") for spelled in quoted}

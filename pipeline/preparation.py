@@ -13,7 +13,7 @@ from pipeline.context import Context
 from pipeline.errors import ConfigError, DependencyError, Mistake
 from pipeline.job import Job
 from pipeline.manifest import Manifest
-from pipeline.masking import mask
+from pipeline.masking import mask, mask_url
 from pipeline.storage import is_url, open_storage
 from pipeline.uploader import Uploader
 from pipeline.world import ALONE, World
@@ -96,7 +96,7 @@ def _record(
         command=mask(command),
         sources=dict(job.sources),
         job={"mode": job.mode.name, "model": job.model.name, "dataset": job.dataset.name},
-        export_url=mask(job.cluster.export_url or ""),
+        export_url=mask_url(job.cluster.export_url or ""),
         launch=launch_of(job, here),
     )
     if previous is None:
@@ -172,7 +172,7 @@ def _unusable_export(job: Job, folder: Path) -> list[Mistake]:
     if "export" not in job.mode.stages or url is None:
         return []
     if url.startswith(("http://", "https://")):
-        problem = f"{mask(url)}: web servers are read-only here, results cannot go there"
+        problem = f"{mask_url(url)}: web servers are read-only here, results cannot go there"
         return [Mistake(key, problem, "", f"write {key}=FOLDER or an obs:// URL")]
     if not is_url(url) and Path(publish.url_of(url, job.run_id)).resolve() == folder.resolve():
         problem = f"{url} is the output folder, results would be copied onto themselves"

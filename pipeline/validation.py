@@ -15,7 +15,7 @@ from pipeline.component import Call
 from pipeline.errors import ConfigError, Mistake
 from pipeline.fields import is_dotted_name
 from pipeline.job import Job
-from pipeline.masking import mask, masked
+from pipeline.masking import learn, mask, masked
 from pipeline.origins import Origins
 from pipeline.probe import probe
 from pipeline.spelling import did_you_mean, shown
@@ -48,11 +48,12 @@ _RANGES = {
 def validate(
     mapping: Mapping[str, Any], origins: Origins, mistakes: Sequence[Mistake], *, root: Path
 ) -> Job:
-    """The frozen job.
+    """The frozen job; what is secret in its URLs is known to the masking from now on.
 
     Raises:
         ConfigError: with the mistakes found so far and all found here.
     """
+    learn(mapping)
     found = list(mistakes)
     job = None
     try:

@@ -10,7 +10,7 @@ from pipeline.clock import seconds_since
 from pipeline.context import Context
 from pipeline.job import Job
 from pipeline.manifest import Failure, Manifest
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.outcome import Outcome
 from pipeline.steps import Step
 
@@ -110,7 +110,7 @@ def _export_place(job: Job) -> str:
         return "nowhere: the job has no export stage"
     if job.cluster.export_url is None:
         return "the platform collects the output folder"
-    return mask(publish.url_of(job.cluster.export_url, job.run_id))
+    return mask_url(publish.url_of(job.cluster.export_url, job.run_id))
 
 
 def _rows(lines: Mapping[str, str], *, indent: int = 0, to_errors: bool = False) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import shlex
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.masking import SECRET_VARIABLES, mask, masked
+from pipeline import commands, opening, preparation, steps, views
+from pipeline.log import to_folder
+from pipeline.masking import SECRET_VARIABLES, learn, mask, mask_url, masked
+from pipeline.stage import find_all
+from tests.jobs import composed, read
 
 SECRET = st.text("abcdefXYZ0123456789%&=+/~-_.:;,!*()@'", min_size=8).map(lambda t: f"{t}hidden")
 USER = st.text("abcdefXYZ0123456789%&=+~-_.:;,!*()@", min_size=1).map(lambda t: f"hidden{t}")
+ODD = st.text("abcXYZ019 '\"<>()[]{}%&=+~-_.,:;!*|`^\\\\中", max_size=12)
 AROUND = st.sampled_from(["", "got ", "see (", "'", '"', "中文", "a=b,"])
 
 
@@ -27,6 +39,66 @@ def test_the_query_of_a_url_is_never_shown(
 def test_the_user_part_of_a_url_is_never_shown(before: str, user: str, rest: str) -> None:
     """Names and passwords before the host do not come through."""
     assert "hidden" not in mask(f"{before}https://{user}@host{rest}")
+
+
+def written_about(url: str, folder: Path) -> str:
+    """The plan, the record and the configuration of a job whose archive lies at the URL."""
+    argv = (
+        "--text", f"dataset.archives.0.url={url}", "mode.stages=[fetch,extract]",
+        f"cluster.data_dir={folder}/data", f"cluster.output_dir={folder}/outputs",
+    )  # fmt: skip
+    found, said = composed(*argv), io.StringIO()
+    context = preparation.prepare(found.job, commands.resume(read(*argv), "run.py"))
+    stages, _ = find_all(found.job.mode.stages)
+    decided = steps.foresee(stages, context)
+    with contextlib.redirect_stdout(said):
+        views.show_plan(context, decided, is_result=True, news=context.manifest.command)
+    opening.open_folder(context, found.mapping)
+    to_folder(None)
+    files = [path for path in context.folder.iterdir() if path.is_file()]
+    assert {"config.yaml", "manifest.json"} <= {path.name for path in files}
+    return said.getvalue() + "".join(path.read_text(encoding="utf-8") for path in files)
+
+
+@pytest.mark.usefixtures("quick_jobs")
+@settings(max_examples=25, deadline=None)
+@given(ODD, ODD, ODD.map(lambda text: text.replace(":", "").replace("[", "").replace("]", "")))
+def test_no_odd_url_shows_its_secrets(path: str, query: str, user: str) -> None:
+    """Blanks, quotes, brackets: neither plan, nor command, nor record tells query or password."""
+    url = f"https://{user}hidden1:{user}hidden2@host/{path}/a.zip?{query}hidden3{query}"
+    with tempfile.TemporaryDirectory() as folder:
+        text = written_about(url, Path(folder))
+
+    assert "hidden" not in text
+    assert "a.zip" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hid/den@h/a.zip", "https://***@h/a.zip"),
+        ("https://me:hid?den@h/a.zip", "https://***@"),
+        ("https://me@ho:hid?den@h/a.zip", "https://***@"),
+        ("https://h/it's <a> b.zip?hidden", "https://h/it's <a> b.zip?***"),
+        ("obs://b/@scope/a.zip", "obs://b/@scope/a.zip"),
+        ("https://h/a,https://me:hidden@k/b", "https://h/a,https://***@k/b"),
+        ("/data/a?b", "/data/a?b"),
+    ],
+)
+def test_a_whole_url_is_masked_as_one(url: str, shown: str) -> None:
+    """Whatever characters it holds; where a password might end later, more is hidden."""
+    assert mask_url(url) == shown
+    assert masked({"url": url}) == {"url": shown}
+
+
+def test_what_was_learned_is_masked_in_every_spelling() -> None:
+    """As JSON, Python and a shell write it, and where its query stands alone."""
+    url = 'https://host/a b.zip?Signature=it\'s "hidden" <so>'
+    learn({"dataset": {"archives": [{"url": url}]}})
+    spelled = [url, json.dumps(url), repr(url), shlex.join([url]), shlex.join([json.dumps(url)])]
+
+    for text in [*spelled, url.partition("?")[2], *[f"see {text} there" for text in spelled]]:
+        assert "hidden" not in mask(text)
 
 
 @pytest.mark.parametrize("name", SECRET_VARIABLES)

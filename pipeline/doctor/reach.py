@@ -17,7 +17,7 @@ from pipeline.doctor.finding import Finding, ok, problem, warning
 from pipeline.errors import ConfigError, Mistake
 from pipeline.files import human_bytes
 from pipeline.job import Archive, Job
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.storage import Entry, Storage, is_url, normalise, open_storage, split
 from pipeline.transfer import Limits, retry
 
@@ -119,7 +119,7 @@ def _dataset(
     archive: Archive, job: Job, context: Context | None, mistakes: Sequence[Mistake]
 ) -> Finding:
     kind = inputs.kind_of(archive)
-    where = f"{archive.name} ({kind}) {mask(archive.url)}"
+    where = f"{archive.name} ({kind}) {mask_url(archive.url)}"
     if context and kind != "mount":
         landing = inputs.landing_place(archive, context.downloads, context.datasets)
         if inputs.state_of(archive, landing, datasets=context.datasets)[0] == "done":

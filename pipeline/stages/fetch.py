@@ -15,7 +15,7 @@ from pipeline.errors import CheckpointError, Mistake
 from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
 from pipeline.job import Archive
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
 
@@ -89,7 +89,7 @@ def _state_of(context: Context, archive: Archive, path: Path) -> tuple[State, st
     if state != "todo" or not before:
         return state, reason
     entry = before.get(archive.name) or before.get(path.name)
-    if entry is None or entry.get("url") not in (None, mask(archive.url)):
+    if entry is None or entry.get("url") not in (None, mask_url(archive.url)):
         return "changed", f"{reason}; this run was made from another"
     return state, reason
 
@@ -105,7 +105,7 @@ def _items(context: Context) -> list[tuple[Archive, Path]]:
         for archive in archives
     ]
     if wanted and wanted.url:
-        place = mask(wanted.url).split("?")[0].rstrip("/")
+        place = mask_url(wanted.url).split("?")[0].rstrip("/")
         name = place.rpartition("/")[2]
         digest = hashlib.sha256(place.encode()).hexdigest()[:8]
         items.append((Archive(url=wanted.url, name=name), context.downloads / f"{digest}-{name}"))
