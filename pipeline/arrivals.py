@@ -122,7 +122,7 @@ def announced(archive: Archive, limits: Limits) -> tuple[Archive, int | None]:
 def needed_bytes(path: Path, size_bytes: int | None) -> int:
     """What the disk must have room for, as far as it is known, until the input can be used."""
     unpacked_bytes = receipts.last(path).get("unpacked_bytes", 0)
-    return max(0, (size_bytes or 0) - transfer.arrived_bytes(path)) + int(unpacked_bytes)
+    return max(0, (size_bytes or 0) - inputs.arrived_bytes(path)) + int(unpacked_bytes)
 
 
 def drop(fetched: Fetched, *, unpacked_bytes: int, silence_s: float) -> None:
@@ -139,14 +139,17 @@ def drop(fetched: Fetched, *, unpacked_bytes: int, silence_s: float) -> None:
             path.unlink()
 
 
-def remove(folder: Path) -> None:
-    """The folder is gone, its name at once."""
+def remove(folder: Path, *, successor: Path | None = None) -> None:
+    """The folder is gone, its name at once; the successor, if there is one, bears it now."""
     aside = folder.with_name(f".{folder.name}.tmp-old")
-    for _ in range(2):
-        if aside.exists():
-            shutil.rmtree(aside)
-        if folder.exists():
-            folder.rename(aside)
+    if aside.exists():
+        shutil.rmtree(aside)
+    if folder.exists():
+        folder.rename(aside)
+    if successor is not None:
+        successor.rename(folder)
+    if aside.exists():
+        shutil.rmtree(aside)
 
 
 def _size_or_none(root: str, key: str, limits: Limits) -> int | None:
@@ -162,13 +165,18 @@ def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -
     source = sources.here(archive.url)
     facts: dict[str, object] = {"url": mask_url(archive.url)}
     if inputs.kind_of(archive) == "folder":
-        # Also what is left where this was killed before.
-        remove(path)
         storage = open_storage(archive.url, stall_s=limits.stall_s)
-        landed = transfer.download_folder(storage, "", path, limits=limits, on_bytes=on_bytes)
+        successor = inputs.successor_of(path)
+        # It may be left from where this was killed before.
+        remove(successor)
+        growing = successor if path.exists() else path
+        landed = transfer.download_folder(storage, "", growing, limits=limits, on_bytes=on_bytes)
         listed = sources.of_listing((r.key, r.size_bytes, r.etag) for r in landed)
         total_bytes = sum(receipt.size_bytes for receipt in landed)
         facts |= {"files": len(landed), "total_bytes": total_bytes, "etag": _digest(landed)}
+        if growing == successor:
+            receipts.withdraw(path, "it was being replaced when that was interrupted")
+            remove(path, successor=successor)
         receipts.add(path, source=source or listed, **facts)
         return
     root, key = split(archive.url)

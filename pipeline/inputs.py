@@ -68,6 +68,16 @@ def landing_place(archive: Archive, downloads: Path, datasets: Path) -> Path:
     return datasets / f"{archive.name}-{digest}"
 
 
+def successor_of(folder: Path) -> Path:
+    """Where a changed folder grows, so that the one before it stays until all is there."""
+    return folder.with_name(f".{folder.name}.tmp-new")
+
+
+def arrived_bytes(path: Path) -> int:
+    """How many bytes of an unfinished download are here and would be gone on from."""
+    return transfer.arrived_bytes(successor_of(path) if path.is_dir() else path)
+
+
 def as_known(archive: Archive, datasets: Path) -> Archive:
     """The input, its URL with a final slash where that has been found to name a folder."""
     if kind_of(archive) != "archive":
@@ -164,10 +174,10 @@ def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Versi
 
 def _would_fetch(archive: Archive, path: Path, *, again: bool = False) -> str:
     url, size_bytes = mask_url(archive.url), size_of(archive)
-    arrived_bytes = transfer.arrived_bytes(path, archive.url)
-    if arrived_bytes:
+    here_bytes = arrived_bytes(path)
+    if here_bytes:
         total = "" if size_bytes is None else f" of {size_bytes}"
-        return f"would resume at byte {arrived_bytes}{total} from {url}"
+        return f"would resume at byte {here_bytes}{total} from {url}"
     anew = " anew" if again else ""
     if size_bytes is None:
         return f"would fetch it{anew} from {url}, size unknown before it is asked"

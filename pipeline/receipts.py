@@ -51,6 +51,11 @@ def add(path: Path, **facts: Any) -> None:
     jsonlines.append(table_of(path), {**facts, **fingerprint(path), **entries})
 
 
+def withdraw(path: Path, why: str) -> None:
+    """From now on nothing vouches for what lies there; `why` is told as its damage."""
+    jsonlines.append(table_of(path), {**last(path), "withdrawn": why})
+
+
 def fingerprint(path: Path) -> dict[str, int]:
     """What tells without reading that a file is still the same: size in bytes and time in ns."""
     status = path.stat()
@@ -65,6 +70,8 @@ def vouches(path: Path) -> bool:
 def damage(path: Path) -> str:
     """What has happened to it since its receipt was written; empty if nothing that can be told."""
     receipt = last(path)
+    if receipt.get("withdrawn"):
+        return str(receipt["withdrawn"])
     if path.is_dir():
         was, now = receipt.get("entries", 0), entries_in(path)
         return f"{was - now} of {was} files and folders in it are gone" if now < was else ""

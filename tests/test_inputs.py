@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import arrivals, inputs
+from pipeline import arrivals, inputs, receipts
 from pipeline.arrivals import Way
 from pipeline.errors import IntegrityError, ObjectMissingError
 from pipeline.job import Archive
@@ -136,6 +136,48 @@ def test_a_folder_goes_straight_to_the_datasets(tmp_path: Path) -> None:
     assert path.name.startswith("mine-")
     assert (path / "train" / "a.txt").read_text() == "abc"
     assert inputs.state_of(archive, path)[0] == "done"
+
+
+def test_a_changed_folder_stays_until_its_successor_is_whole(tmp_path: Path) -> None:
+    """A fetch that fails half-way leaves the old folder and its receipt as they were."""
+    source = tmp_path / "brought"
+    source.mkdir()
+    (source / "a.txt").write_text("before")
+    archive = Archive(url=f"{source}/", name="mine")
+    path = place_of(archive, tmp_path)
+    fetch(archive, path)
+    receipt = receipts.last(path)
+    (source / "a.txt").write_text("afterwards")
+    (source / "b\\c").write_text("a name that is refused")
+
+    with pytest.raises(IntegrityError):
+        fetch(archive, path)
+
+    assert receipts.last(path) == receipt
+    assert receipts.vouches(path)
+    assert (path / "a.txt").read_text() == "before"
+    (source / "b\\c").unlink()
+    fetch(archive, path)
+    assert (path / "a.txt").read_text() == "afterwards"
+    assert inputs.state_of(archive, path)[0] == "done"
+    assert [p.name for p in path.parent.iterdir() if ".tmp" in p.name or ".part" in p.name] == []
+
+
+def test_a_changed_folder_is_here_while_the_new_one_comes(tmp_path: Path) -> None:
+    """Whoever reads it meanwhile finds every file of the old one."""
+    source, seen = tmp_path / "brought", []
+    source.mkdir()
+    (source / "a.txt").write_text("before")
+    archive = Archive(url=f"{source}/", name="mine")
+    path = place_of(archive, tmp_path)
+    fetch(archive, path)
+    (source / "a.txt").write_text("afterwards")
+    way = Way(limits=LIMITS, now={}, datasets=None, silence_s=5.0)
+
+    arrivals.fetch(archive, path, way, on_bytes=lambda _: seen.append((path / "a.txt").read_text()))
+
+    assert set(seen) == {"before"}
+    assert (path / "a.txt").read_text() == "afterwards"
 
 
 def test_a_mount_is_used_in_place(tmp_path: Path) -> None:

@@ -149,3 +149,28 @@ def test_starting_anew_killed_anywhere_keeps_counting(tmp_path: Path) -> None:
         is_renamed = (folder / "outputs" / f"{outcome.folder.name}.old-1").exists()
         assert outcome.manifest.status == "complete"
         assert outcome.manifest.attempt == (2 if is_renamed else 1)
+
+
+def test_a_changed_folder_killed_anywhere_is_the_old_one_or_the_new(tmp_path: Path) -> None:
+    """Under its name never lies a mixture, and the next run brings the new one."""
+    at = 1
+    while True:
+        source = tmp_path / str(at) / "source" / "set"
+        source.mkdir(parents=True)
+        for name in "ab":
+            (source / name).write_text("old")
+        job = make_job(tmp_path / str(at), stages=("fetch",), url=f"{source}/")
+        go(job)
+        for name in "ab":
+            (source / name).write_text("newer")
+        was_killed = run_killed(job, at=at)
+
+        for attempt in range(2):
+            places = (tmp_path / str(at) / "data" / "datasets").glob("[!._]*")
+            found = [{(place / name).read_text() for name in "ab"} for place in places]
+            allowed = [[{"newer"}]] if attempt else [[{"old"}], [{"newer"}], []]
+            assert found in allowed
+            assert go(job).exit_code == 0
+        if not was_killed:
+            return
+        at += 5

@@ -41,6 +41,17 @@ def test_the_last_receipt_counts(path: Path) -> None:
     assert len(receipts.table_of(path).read_text().splitlines()) == 2
 
 
+def test_a_receipt_is_withdrawn(path: Path) -> None:
+    """What was found damaged is vouched for by nothing until it has come anew."""
+    receipts.withdraw(path, "it cannot be unpacked")
+
+    assert not receipts.vouches(path)
+    assert receipts.damage(path) == "it cannot be unpacked"
+    assert receipts.last(path)["sha256"] == "abc"
+    receipts.add(path, sha256="abc")
+    assert receipts.vouches(path)
+
+
 def test_half_a_receipt_is_none(path: Path) -> None:
     """After a kill in the middle of a line the one before it counts, and the next one is whole."""
     with receipts.table_of(path).open("a") as table:
