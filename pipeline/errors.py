@@ -10,7 +10,8 @@ MindRunError
 │   └── StalledError         nothing moved for too long                (TimeoutError)
 ├── DiskFullError        no space left where something had to land     (OSError)
 ├── IntegrityError       bytes differ from what was declared or sent   (ValueError)
-├── ArchiveError         an archive is damaged, unsafe or too big      (ValueError)
+├── ArchiveError         an archive is unsafe, locked or too big       (ValueError)
+│   └── DamagedArchiveError  what lies here is no whole archive
 ├── DatasetError         the data lack what the loader looks for       (ValueError)
 ├── CheckpointError      a checkpoint is missing, damaged or unfit     (ValueError)
 ├── DeviceError          MindSpore cannot use the device asked for     (RuntimeError)
@@ -106,6 +107,10 @@ class IntegrityError(MindRunError, ValueError):
 
 class ArchiveError(MindRunError, ValueError):
     """An archive is damaged, unsafe, locked or larger than the limits allow."""
+
+
+class DamagedArchiveError(ArchiveError):
+    """What lies here is no whole archive; fetched anew, it may be one."""
 
 
 class DatasetError(MindRunError, ValueError):

@@ -160,7 +160,8 @@ def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Versi
     """Why what came is no longer what is asked for; empty where it is."""
     damage = receipts.damage(path) if path.exists() else ""
     if damage:
-        return f"{path} was changed since it came: {damage}"
+        is_told = receipt.get("withdrawn")
+        return damage if is_told else f"{path} was changed since it came: {damage}"
     declared, found = archive.sha256, receipt.get("sha256")
     if declared and declared != found:
         return f"its sha256 is {str(found)[:12]}…, {declared[:12]}… is asked for"

@@ -12,10 +12,10 @@ import stat
 import time
 from pathlib import Path
 
-from pipeline import archives, arrivals, locks, receipts
+from pipeline import archives, arrivals, files, locks, receipts
 from pipeline.console import counted
 from pipeline.context import Context
-from pipeline.errors import ArchiveError, IntegrityError, ObjectMissingError
+from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError, ObjectMissingError
 from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
 from pipeline.stage import State
@@ -112,12 +112,32 @@ def _unpack(context: Context, item: Fetched, folder: Path, on_bytes: OnBytes) ->
         item.path, what=f"reading {item.name}", silence_s=silence_s, on_bytes=on_bytes
     ) as count:
         _require_same(item)
-        contents = archives.extract(item.path, folder, limits=allowed, on_bytes=count)
+        try:
+            contents = archives.extract(item.path, folder, limits=allowed, on_bytes=count)
+        except DamagedArchiveError as error:
+            raise _told_as_damaged(context, item, error) from error
     _vouch(item, folder, contents)
     seconds = time.monotonic() - started
     size = human_bytes(contents.size_bytes)
     log.info("extracted %s: %d files, %s in %.1f s", item.name, contents.members, size, seconds)
     context.event("extracted", archive=item.name, members=contents.members, folder=folder.name)
+
+
+def _told_as_damaged(
+    context: Context, item: Fetched, error: DamagedArchiveError
+) -> DamagedArchiveError:
+    """The error with all that is known; what lies here counts as damaged, if it may be.
+
+    Without a declared digest nobody can tell whether it came like that.
+    """
+    declared = {archive.sha256 for archive in context.job.dataset.archives}
+    url = receipts.last(item.path).get("url")
+    if item.sha256 in declared and files.sha256_of(item.path) == item.sha256:
+        remedy = "It has the sha256 that is declared: what lies there is damaged, too"
+    else:
+        receipts.withdraw(item.path, "it could not be unpacked, being damaged")
+        remedy = "The same command fetches it anew"
+    return DamagedArchiveError(f"{error} It lies at {item.path} and came from {url}. {remedy}.")
 
 
 def _require_same(item: Fetched) -> None:

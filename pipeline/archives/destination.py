@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Union
 
 from pipeline.archives.member import Contents, Kind, Member
-from pipeline.errors import ArchiveError, DiskFullError
+from pipeline.errors import ArchiveError, DamagedArchiveError, DiskFullError
 from pipeline.files import human_bytes
 from pipeline.storage import OnBytes
 
@@ -163,7 +163,7 @@ class Destination:
     def wrong_size(self, member: Member, size_bytes: int) -> ArchiveError:
         """The error that a member is not as long as its header announces."""
         more = "or more " if size_bytes > member.size_bytes else ""
-        return ArchiveError(
+        return DamagedArchiveError(
             f"{self._archive}: damaged, {member.name} gives {size_bytes} bytes {more}but its "
             f"header says {member.size_bytes}; remove the archive and fetch it again."
         )

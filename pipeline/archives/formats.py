@@ -10,7 +10,7 @@ from pipeline.archives.compression import opener
 from pipeline.archives.destination import Destination
 from pipeline.archives.rules import Rules
 from pipeline.archives.tars import is_tar
-from pipeline.errors import ArchiveError
+from pipeline.errors import ArchiveError, DamagedArchiveError
 
 Unpack = Callable[[Path, Rules, Destination], None]
 
@@ -59,7 +59,7 @@ def unpacker_for(path: Path) -> Unpack:
         return tars.unpack
     if head.startswith(b"Rar!\x1a\x07"):
         raise ArchiveError(f"{path.name}: RAR is not unpacked here; use zip or tar.gz.")
-    raise ArchiveError(
+    raise DamagedArchiveError(
         f"{path.name}: is no archive, its content starts with {head[:12]!r}; expected zip, 7z, "
         f"tar, tar.gz, tar.bz2, tar.xz or tar.zst. Look whether the link leads to a page instead "
         f"of the file."

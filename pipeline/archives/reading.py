@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 
 from pipeline.archives.compression import INFLATE_ERRORS
-from pipeline.errors import ArchiveError, MindRunError
+from pipeline.errors import ArchiveError, DamagedArchiveError, MindRunError
 
 CHUNK_BYTES = 1 << 20
 
@@ -54,9 +54,11 @@ def naming_damage(archive: str, *more: type[Exception]) -> Iterator[None]:
         raise damaged(archive, f"{type(error).__name__}: {error}") from error
 
 
-def damaged(archive: str, why: str) -> ArchiveError:
+def damaged(archive: str, why: str) -> DamagedArchiveError:
     """The error that says so."""
-    return ArchiveError(f"{archive}: damaged or cut short ({why}); remove it and fetch it again.")
+    return DamagedArchiveError(
+        f"{archive}: damaged or cut short ({why}); remove it and fetch it again."
+    )
 
 
 def encrypted(archive: str, name: str) -> ArchiveError:

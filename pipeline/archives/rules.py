@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.archives.member import ArchiveLimits, Contents, Kind, Member
-from pipeline.errors import ArchiveError, IntegrityError
+from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError
 from pipeline.files import human_bytes
 from pipeline.folders import inside
 
@@ -78,12 +78,14 @@ class Rules:
                 raise self._bad_link(link)
         members = len(self._files) + len(self._listed)
         if not members:
-            raise ArchiveError(f"{self._archive}: is empty; fetch it again, or pack it again.")
+            raise DamagedArchiveError(
+                f"{self._archive}: is empty; fetch it again, or pack it again."
+            )
         return Contents(members, self._size_bytes)
 
     def _count(self, size_bytes: int) -> None:
         if size_bytes < 0:
-            raise ArchiveError(
+            raise DamagedArchiveError(
                 f"{self._archive}: damaged, a member has {size_bytes} bytes; fetch it again."
             )
         self._seen += 1

@@ -16,7 +16,7 @@ from pipeline.archives.reading import CHUNK_BYTES, naming_damage
 from pipeline.archives.rules import Rules
 from pipeline.archives.threads import Crew
 from pipeline.archives.zipped import IS_UTF8, PackedFile, Unpacker, raw_name
-from pipeline.errors import ArchiveError
+from pipeline.errors import DamagedArchiveError
 
 # Locked by a password, in the old way or the new.
 _IS_ENCRYPTED = 0x1 | 0x40
@@ -96,7 +96,7 @@ def _listed(
         info = infos.pop()
         room_bytes = end - info.header_offset - _LOCAL_HEADER_BYTES
         if info.header_offset < 0 or info.compress_size > room_bytes:
-            raise ArchiveError(
+            raise DamagedArchiveError(
                 f"{archive_name}: {_name(info)!r} lies in the place of another member (they "
                 f"overlap); damaged, or made to deceive: fetch it again, and from a source that "
                 f"you trust."

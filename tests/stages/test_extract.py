@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from pipeline import receipts
 from pipeline.context import Context
-from pipeline.errors import ArchiveError, IntegrityError
+from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError
 from pipeline.job import Archive, Dataset, Job
 from pipeline.stages.extract import extract, look
 from pipeline.stages.fetch import fetch
@@ -231,15 +233,63 @@ def test_a_persons_own_folder_is_left_alone(context: Context) -> None:
 def test_a_damaged_archive_leaves_no_folder(context: Context) -> None:
     """Half of an archive never passes for the whole."""
     path = context.products["archives"][0].path
-    content = bytearray(path.read_bytes())
-    content[45] ^= 0xFF
-    path.write_bytes(content)
+    damage(path)
 
     with pytest.raises(ArchiveError, match=r"set\.zip"):
         unpacked(context)
 
     assert [p.name for p in context.datasets.iterdir() if p.name[0] not in "._"] == []
     assert not (context.data_dir / "set").exists()
+
+
+def damage(path: Path) -> None:
+    """One byte of content is another."""
+    content = bytearray(path.read_bytes())
+    content[45] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_a_damaged_archive_is_fetched_anew(context: Context) -> None:
+    """The message names its full path and source; once the source is mended, all goes on."""
+    source = Path(context.job.dataset.archives[0].url)
+    damage(source)
+    context.products.update(fetch.run(context, {}))
+    path = context.products["archives"][0].path
+
+    with pytest.raises(DamagedArchiveError) as caught:
+        unpacked(context)
+
+    assert f"It lies at {path} and came from {source}." in str(caught.value)
+    assert fetch.look(context).state == "changed"
+    assert "it could not be unpacked, being damaged" in fetch.look(context).text
+    status = source.stat()
+    damage(source)
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    context.products.update(fetch.run(context, {}))
+    assert unpacked(context).is_dir()
+    assert fetch.look(context).state == "done"
+
+
+@pytest.mark.parametrize("is_damaged_here", [True, False])
+def test_a_damaged_archive_with_a_declared_digest(context: Context, is_damaged_here: bool) -> None:
+    """It comes again only if it is another one than was declared."""
+    archive = context.job.dataset.archives[0]
+    if not is_damaged_here:
+        damage(Path(archive.url))
+    sha256 = hashlib.sha256(Path(archive.url).read_bytes()).hexdigest()
+    context = with_dataset(context, archives=(archive.model_copy(update={"sha256": sha256}),))
+    context.products.update(fetch.run(context, {}))
+    path = context.products["archives"][0].path
+    if is_damaged_here:
+        # Some disks do not notice.
+        status = path.stat()
+        damage(path)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    with pytest.raises(DamagedArchiveError, match="damaged" if is_damaged_here else "declared"):
+        unpacked(context)
+
+    assert (fetch.look(context).state == "changed") == is_damaged_here
 
 
 def test_a_removed_folder_is_unpacked_again(context: Context) -> None:
