@@ -10,6 +10,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import archives, arrivals, files, locks, receipts
@@ -66,6 +67,8 @@ def unpack_once(context: Context, item: Fetched, folder: Path) -> None:
     if not context.job.dataset.keep_archives and item.path.exists():
         unpacked_bytes = int(receipts.last(folder).get("total_bytes", 0))
         silence_s = context.job.cluster.node_wait_s
+        # From here on a cut of power must not take what the archive could give once more.
+        files.sync_all(folder, _everything_in(folder))
         arrivals.drop(item, unpacked_bytes=unpacked_bytes, silence_s=silence_s)
 
 
@@ -163,6 +166,15 @@ def _vouch(item: Fetched, folder: Path, contents: archives.Contents) -> None:
         members=contents.members,
         total_bytes=contents.size_bytes,
     )
+
+
+def _everything_in(folder: Path) -> Iterator[Path]:
+    """Its receipt, its files, and the folders, which hold the names."""
+    yield receipts.table_of(folder)
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names if not Path(place, name).is_symlink())
+        yield Path(place)
+    yield folder.parent
 
 
 def _contents_of(folder: Path) -> archives.Contents:

@@ -7,12 +7,13 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline import receipts
+from pipeline import files, receipts
 from pipeline.context import Context
 from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError
 from pipeline.job import Archive, Dataset, Job
@@ -153,6 +154,30 @@ def with_dataset(context: Context, **changes: object) -> Context:
     """The same context with other values in the job's dataset."""
     dataset = context.job.dataset.model_copy(update=changes)
     return replace(context, job=context.job.model_copy(update={"dataset": dataset}))
+
+
+def test_an_archive_goes_only_when_the_disk_has_its_folder(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut of power after that must find every file written; a kept archive needs no waiting."""
+    path, synced = context.products["archives"][0].path, []
+    sync_all = files.sync_all
+
+    def spy(folder: Path, paths: Iterable[Path]) -> None:
+        names = sorted(found.name for found in paths)
+        synced.append((path.exists(), folder.name, names))
+        sync_all(folder, [])
+
+    monkeypatch.setattr(files, "sync_all", spy)
+
+    folder = unpacked(context)
+    assert synced == []
+    unpacked(with_dataset(context, keep_archives=False))
+
+    table = receipts.table_of(folder).name
+    inside = ["a.txt", "b.txt", "test", "train"]
+    assert synced == [(True, folder.name, sorted([table, "datasets", folder.name, *inside]))]
+    assert not path.exists()
 
 
 def test_a_dropped_archive_is_not_fetched_again(context: Context) -> None:
