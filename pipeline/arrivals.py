@@ -64,6 +64,7 @@ def fetch(archive: Archive, path: Path, way: Way, *, on_bytes: OnBytes) -> Fetch
             log.info("%s is here now; another process has fetched it", archive.name)
             return inputs.known(archive, path)
         _transfer(archive, path, way.limits, count)
+        inputs.end(path)
     return replace(inputs.known(archive, path), is_new=True)
 
 
@@ -163,7 +164,8 @@ def _size_or_none(root: str, key: str, limits: Limits) -> int | None:
 
 def _transfer(archive: Archive, path: Path, limits: Limits, on_bytes: OnBytes) -> None:
     source = sources.here(archive.url)
-    facts: dict[str, object] = {"url": mask_url(archive.url)}
+    facts: dict[str, object] = {**inputs.origin(archive)}
+    inputs.begin(archive, path)
     if inputs.kind_of(archive) == "folder":
         storage = open_storage(archive.url, stall_s=limits.stall_s)
         successor = inputs.successor_of(path)

@@ -8,6 +8,7 @@ was dropped once it was unpacked (dataset.keep_archives) is here while its folde
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any, Literal
 
 from pipeline import receipts, sources, transfer
 from pipeline.archives import stem
-from pipeline.files import human_bytes
+from pipeline.files import human_bytes, write_json
 from pipeline.job import Archive
-from pipeline.masking import mask_url
+from pipeline.masking import fingerprint, mask_url
 from pipeline.sources import Version
 from pipeline.stage import State
+
+_OTHER_QUERY = "its URL's query is another than before"
 
 Kind = Literal["archive", "folder", "mount"]
 
@@ -119,6 +122,8 @@ def state_of(
         return "changed", f"{_would_fetch(archive, path, again=True)}: {change}"
     if not path.exists():
         return "done", "already here and verified; the archive was dropped once it was unpacked"
+    if now is None and _has_another_query(archive, receipt):
+        return "done", f"already here and verified; {_OTHER_QUERY}, a run would ask"
     return "done", "already here and verified"
 
 
@@ -139,7 +144,8 @@ def is_worth_asking(archive: Archive, path: Path) -> bool:
     """Whether the source, if it is asked, can tell something that counts."""
     receipt = receipts.last(path)
     is_declared = archive.sha256 and receipt.get("sha256") == archive.sha256
-    return kind_of(archive) != "mount" and bool(receipt.get("source")) and not is_declared
+    can_tell = bool(receipt.get("source")) or _has_another_query(archive, receipt)
+    return kind_of(archive) != "mount" and can_tell and not is_declared
 
 
 def size_of(archive: Archive) -> int | None:
@@ -169,17 +175,69 @@ def _change(archive: Archive, path: Path, receipt: Mapping[str, Any], now: Versi
         return ""
     if receipt.get("url") != mask_url(archive.url):
         return f"what is here came from {receipt.get('url')}"
-    change = sources.difference(receipt.get("source"), now or sources.here(archive.url))
+    before = receipt.get("source")
+    is_mute = now is not None and not sources.is_comparable(before, now)
+    if is_mute and _has_another_query(archive, receipt):
+        return f"{_OTHER_QUERY}, and the source does not tell what lies there"
+    change = sources.difference(before, now or sources.here(archive.url))
     return f"it was changed there: {change}" if change else ""
+
+
+def _has_another_query(archive: Archive, receipt: Mapping[str, Any]) -> bool:
+    """Whether the URL differs in what no receipt shows; that may be a signature alone."""
+    before = str(receipt.get("url_hint", ""))
+    return bool(before) and before != fingerprint(archive.url, like=before)
 
 
 def _would_fetch(archive: Archive, path: Path, *, again: bool = False) -> str:
     url, size_bytes = mask_url(archive.url), size_of(archive)
     here_bytes = arrived_bytes(path)
-    if here_bytes:
+    problem = _why_not_resumed(archive, path) if here_bytes else ""
+    if here_bytes and not problem:
         total = "" if size_bytes is None else f" of {size_bytes}"
-        return f"would resume at byte {here_bytes}{total} from {url}"
+        is_other = _has_another_query(archive, _read_begun(path))
+        doubt = f" if that tells of the same; {_OTHER_QUERY}" if is_other else ""
+        return f"would resume at byte {here_bytes}{total} from {url}{doubt}"
     anew = " anew" if again else ""
     if size_bytes is None:
-        return f"would fetch it{anew} from {url}, size unknown before it is asked"
-    return f"would fetch {human_bytes(size_bytes)}{anew} from {url}"
+        return f"would fetch it{anew} from {url}, size unknown before it is asked{problem}"
+    return f"would fetch {human_bytes(size_bytes)}{anew} from {url}{problem}"
+
+
+def _why_not_resumed(archive: Archive, path: Path) -> str:
+    """Why what an interrupted download left may be of no use, as far as can be told from here."""
+    begun = _read_begun(path)
+    if begun.get("url", mask_url(archive.url)) != mask_url(archive.url):
+        return f" (the one that broke off was from {begun['url']})"
+    change = sources.difference(begun.get("source"), sources.here(archive.url))
+    return f" (it was changed since a download broke off: {change})" if change else ""
+
+
+def begin(archive: Archive, path: Path) -> None:
+    """It is on record what a download, should it break off, was of."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(_begun_path(path), {**origin(archive), "source": sources.here(archive.url)})
+
+
+def end(path: Path) -> None:
+    """No download has broken off."""
+    _begun_path(path).unlink(missing_ok=True)
+
+
+def origin(archive: Archive) -> dict[str, str]:
+    """The input's URL, as far as it may be shown, and what tells it from others."""
+    hint = fingerprint(archive.url)
+    return {"url": mask_url(archive.url), **({"url_hint": hint} if hint else {})}
+
+
+def _read_begun(path: Path) -> dict[str, Any]:
+    """What the download that broke off was of; empty where nothing tells."""
+    try:
+        found = json.loads(_begun_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _begun_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.begun.json")

@@ -104,6 +104,11 @@ def difference(before: Optional[Mapping[str, Any]], now: Optional[Mapping[str, A
     return ""
 
 
+def is_comparable(before: Optional[Mapping[str, Any]], now: Optional[Mapping[str, Any]]) -> bool:
+    """Whether two versions tell anything by which they might differ."""
+    return bool((before or {}).keys() & (now or {}).keys())
+
+
 def host_of(url: str) -> str:
     """What either answers or does not: the bucket, or the web server."""
     parts = urlsplit(normalise(url))

@@ -119,7 +119,76 @@ def test_a_new_signature_is_the_same_object(tmp_path: Path) -> None:
         fetch(first, path)
         second = Archive(url=f"{web.url}/a.zip?Signature=two", name="a.zip")
 
-        assert inputs.state_of(second, path)[0] == "done"
+        assert inputs.state_of(first, path) == ("done", "already here and verified")
+        state, told = inputs.state_of(second, path)
+        assert state == "done"
+        assert told.endswith("; its URL's query is another than before, a run would ask")
+        assert arrivals.ask([(second, path)], LIMITS) != {}
+        assert "=one" not in receipts.table_of(path).read_text()
+
+
+def test_another_query_at_a_source_that_tells_nothing(tmp_path: Path) -> None:
+    """Where neither etag nor size say that it is the same, it is fetched."""
+    with serving(WebServer(files={"a.zip": b"content"})) as web:
+        first = Archive(url=f"{web.url}/a.zip?version=1", name="a.zip")
+        path = place_of(first, tmp_path)
+        fetch(first, path)
+        second = Archive(url=f"{web.url}/a.zip?version=2", name="a.zip")
+
+        assert inputs.state_of(first, path, now={})[0] == "done"
+        state, told = inputs.state_of(second, path, now={})
+
+        assert state == "changed"
+        assert told.endswith("another than before, and the source does not tell what lies there")
+        way = Way(limits=LIMITS, now={second.url: {}}, datasets=None, silence_s=5.0)
+        assert arrivals.fetch(second, path, way, on_bytes=ignore_bytes).is_new
+        assert inputs.state_of(second, path, now={})[0] == "done"
+
+
+def broken_off(archive: Archive, path: Path, *, at_bytes: int) -> None:
+    """A fetch is interrupted as soon as so much has come."""
+    arrived = [0]
+
+    def stop(moved_bytes: int) -> None:
+        arrived[0] += moved_bytes
+        if arrived[0] >= at_bytes:
+            raise KeyboardInterrupt
+
+    way = Way(limits=LIMITS, now={}, datasets=None, silence_s=5.0)
+    with pytest.raises(KeyboardInterrupt):
+        arrivals.fetch(archive, path, way, on_bytes=stop)
+
+
+def test_a_source_that_changed_since_a_copy_broke_off(source: Path, tmp_path: Path) -> None:
+    """The plan does not promise to go on with what is of no use; then it comes whole."""
+    source.write_bytes(b"before" * 1_000_000)
+    archive = Archive(url=str(source), name="a.zip")
+    path = place_of(archive, tmp_path)
+    broken_off(archive, path, at_bytes=2_000_000)
+    assert "would resume at byte " in inputs.state_of(archive, path)[1]
+
+    source.write_bytes(b"after!" * 1_000_000)
+    os.utime(source, (1, 1))
+
+    told = inputs.state_of(archive, path)[1]
+    assert told.startswith(f"would fetch 6.0 MB from {source} (it was changed since a download")
+    fetch(archive, path)
+    assert path.read_bytes() == source.read_bytes()
+    assert inputs.state_of(archive, path)[0] == "done"
+    assert [p.name for p in path.parent.iterdir() if "begun" in p.name] == []
+
+
+def test_a_new_signature_for_a_download_that_broke_off(tmp_path: Path) -> None:
+    """What has come is gone on from only if the source tells that it is the same."""
+    with serving(WebServer(files={"a.zip": b"content" * 500_000})) as web:
+        first = Archive(url=f"{web.url}/a.zip?Signature=one", name="a.zip")
+        path = place_of(first, tmp_path)
+        broken_off(first, path, at_bytes=2_000_000)
+        second = Archive(url=f"{web.url}/a.zip?Signature=two", name="a.zip")
+
+        assert inputs.state_of(first, path)[1].endswith("/a.zip?***")
+        assert "if that tells of the same; its URL's query" in inputs.state_of(second, path)[1]
+        assert fetch(second, path).size_bytes == 3_500_000
 
 
 def test_a_folder_goes_straight_to_the_datasets(tmp_path: Path) -> None:

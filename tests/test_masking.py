@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline import commands, opening, preparation, steps, views
 from pipeline.log import to_folder
-from pipeline.masking import SECRET_VARIABLES, learn, mask, mask_url, masked
+from pipeline.masking import SECRET_VARIABLES, fingerprint, learn, mask, mask_url, masked
 from pipeline.stage import find_all
 from tests.jobs import composed, read
 
@@ -89,6 +89,17 @@ def test_a_whole_url_is_masked_as_one(url: str, shown: str) -> None:
     """Whatever characters it holds; where a password might end later, more is hidden."""
     assert mask_url(url) == shown
     assert masked({"url": url}) == {"url": shown}
+
+
+def test_whole_urls_are_told_apart_without_being_shown() -> None:
+    """The same URL again is the same; only what has something to hide needs it."""
+    url = "https://host/a?Signature=one"
+    first = fingerprint(url)
+
+    assert fingerprint(url, like=first) == first
+    assert fingerprint(url) != first
+    assert any(fingerprint(f"{url}{n}", like=first) != first for n in range(3))
+    assert fingerprint("https://host/a") == ""
 
 
 def test_what_was_learned_is_masked_in_every_spelling() -> None:

@@ -84,6 +84,8 @@ def test_what_only_one_side_tells_is_no_difference() -> None:
     assert sources.difference({"size_bytes": 3, "etag": "a"}, {"size_bytes": 3}) == ""
     assert sources.difference(None, {"size_bytes": 3}) == ""
     assert sources.of_object(-1, "") == {}
+    assert not sources.is_comparable({"etag": "a"}, {"size_bytes": 3})
+    assert sources.is_comparable({"etag": "a"}, {"etag": "b"})
 
 
 def test_hosts_are_told_apart_without_their_credentials() -> None:
