@@ -66,7 +66,11 @@ def place_of(text: str) -> str:
     if not text:
         return ""
     if is_url(text) or not text.startswith("/"):
-        return normalise(text)
+        try:
+            return normalise(text)
+        except ValueError:
+            # It is refused when the job is validated, at its key.
+            return text
     # ModelArts passes local paths where older versions passed /bucket/key; a bucket is no folder.
     top = Path("/", text.strip("/").split("/")[0])
     return text if top.is_dir() else f"obs:/{text}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Optional
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -62,6 +63,23 @@ def _sha256(value: Optional[str]) -> Optional[str]:
     return value.lower() if value is not None else None
 
 
+def _place(value: str) -> str:
+    """A path, or a URL that can be taken apart; whether anything lies there is not asked."""
+    if re.match(r"(?i)https?://", value):
+        try:
+            parts = urlsplit(value)
+            # A host with an empty part, and a port that is no number, are found by asking for them.
+            is_spelled = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+        except ValueError:
+            is_spelled = False
+        if not is_spelled:
+            raise ValueError(
+                "expected a URL such as https://host:443/folder/file.zip "
+                "(in a password, write %2F for '/' and %3F for '?')"
+            )
+    return value
+
+
 def is_dotted_name(text: str) -> bool:
     """Whether the text can be the name of something in a Python module."""
     parts = text.split(".")
@@ -83,6 +101,7 @@ FrozenTexts = Annotated[
 RunId = Annotated[Optional[str], AfterValidator(_run_id)]
 Sha256 = Annotated[Optional[str], AfterValidator(_sha256)]
 Text = Annotated[str, Field(min_length=1)]
+Place = Annotated[str, Field(min_length=1), AfterValidator(_place)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(sequence), Field(min_length=1)]
 Places = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 

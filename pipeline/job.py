@@ -20,6 +20,7 @@ from pipeline.fields import (
     FrozenMapping,
     FrozenTexts,
     Part,
+    Place,
     Places,
     RunId,
     Sha256,
@@ -68,7 +69,7 @@ class Cluster(Part):
     priority: float
     data_dir: Places
     output_dir: Places
-    export_url: Optional[Text]
+    export_url: Optional[Place]
     collects_output: bool
     uploader: Optional[Text]
     world: WorldNames
@@ -92,7 +93,7 @@ class Launched(Part):
 class Archive(Part):
     """One input: an archive to unpack, a folder to copy, or a mount to use in place."""
 
-    url: Text
+    url: Place
     name: Text
     sha256: Sha256 = None
     mount: bool = False
@@ -166,7 +167,7 @@ class Mode(Part):
     checkpoint_every_s: Annotated[Optional[float], Field(gt=0)] = None
     time_budget_min: Annotated[Optional[float], Field(gt=0)] = None
     export_formats: Annotated[tuple[Literal["mindir", "onnx"], ...], BeforeValidator(sequence)] = ()
-    checkpoint: Optional[Text] = None
+    checkpoint: Optional[Place] = None
     needs_checkpoint: bool = False
     resume: Optional[Text] = None
     strict: bool = True

@@ -86,6 +86,54 @@ def test_what_to_do(token: str, key: str, remedy: str) -> None:
     assert remedy in found[key].remedy
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/s.zip",
+        "http://..bad/x.zip",
+        "https://host:abc/x.zip",
+        "https://host:99999/x.zip",
+        "https:///x.zip",
+        "https://me:hid/den@host/x.zip",
+        "HTTPS://me:hid?den@host/x.zip",
+    ],
+)
+def test_a_badly_spelled_url(url: str) -> None:
+    """Each is named at its key, all at once, and without its password."""
+    keys = ["dataset.archives.0.url", "cluster.export_url", "mode.checkpoint"]
+
+    found = mistakes_of(*[word for key in keys for word in ("--text", f"{key}={url}")])
+
+    assert list(found) == sorted(keys, key=list(found).index)
+    for mistake in found.values():
+        assert "expected a URL such as https://" in mistake.problem
+        assert "hid" not in mistake.problem
+        assert "den" not in mistake.problem
+
+
+def test_a_launch_that_brings_a_badly_spelled_url() -> None:
+    """It is named like one that a person typed."""
+    found = mistakes_of("cluster=qizhi", "--data_url=http://[::1/s.zip", "mode.stages=[fetch]")
+
+    assert list(found) == ["dataset.archives.0.url"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:word@host:443/a b?x=[1]",
+        "http://[::1]:80/x",
+        "http://数据.example/x",
+        "obs://b/[x",
+        "/data/[::1/x",
+        "HTTP://host.",
+    ],
+)
+def test_an_odd_url_is_none_the_worse(url: str) -> None:
+    """What can be taken apart is not refused for its looks."""
+    assert mistakes_of("--text", f"dataset.archives.0.url={url}") == {}
+
+
 def test_two_wrong_things_in_one_component() -> None:
     """Each argument has a mistake of its own."""
     found = mistakes_of("+model.network.clases=3", "~model.network.classes")
