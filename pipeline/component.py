@@ -15,12 +15,13 @@ import importlib.util
 import inspect
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.spelling import did_you_mean, nearest_or_all, shown
+from pipeline.calls import Call, Problem, bind
+from pipeline.spelling import nearest_or_all
 
 # What importing a module of somebody else's may end with.
 IMPORT_FAILURES = (
@@ -37,24 +38,6 @@ IMPORT_FAILURES = (
     TypeError,
     ValueError,
 )
-
-
-@dataclass(frozen=True)
-class Call:
-    """How the house will call a component: its dotted name and what it gets."""
-
-    target: str
-    positional: int
-    arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a call: with the target itself, or with one of its arguments."""
-
-    text: str
-    remedy: str = ""
-    argument: str = "_target_"
 
 
 @dataclass(frozen=True)
@@ -88,39 +71,6 @@ def check(call: Call) -> Verdict:
     return _check_definition(call, definitions[name])
 
 
-def bind(signature: inspect.Signature, call: Call) -> tuple[Problem, ...]:
-    """Everything that keeps a callable of this signature from taking the call's arguments."""
-    named, kinds = [*signature.parameters.values()], inspect.Parameter
-    usable = [p for p in named if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
-    filled, rest = usable[: call.positional], named[min(call.positional, len(usable)) :]
-    takes_any = any(p.kind is kinds.VAR_KEYWORD for p in named)
-    by_name = {
-        p.name: p for p in rest if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
-    }
-    remedy = f"its arguments are ({', '.join(by_name)})" if by_name else "it takes no arguments"
-    problems = []
-    takes_all = any(p.kind is kinds.VAR_POSITIONAL for p in named)
-    if len(filled) < call.positional and not takes_all:
-        text = f"{call.target} takes {len(filled)} values by position; it is called with"
-        problems.append(Problem(f"{text} {call.positional}", "see how loaders are called"))
-    for name, value in call.arguments.items():
-        if name in [p.name for p in filled if p.kind is kinds.POSITIONAL_OR_KEYWORD]:
-            problems.append(Problem(f"{call.target} is given it already", "leave it out", name))
-        elif name not in by_name and not takes_any:
-            question = did_you_mean(name, by_name)
-            text = f"{call.target} has no such argument"
-            problems.append(Problem(text, "; ".join(filter(None, (question, remedy))), name))
-        elif name in by_name and isinstance(value, str) and by_name[name].annotation in _NUMBERS:
-            text = f"{shown(value)}: {call.target} expects {by_name[name].annotation}"
-            problems.append(Problem(text, argument=name))
-    for parameter in rest:
-        is_needed = parameter.default is kinds.empty and parameter.kind not in _VARIADIC
-        if is_needed and parameter.name not in call.arguments:
-            text = f"a value is missing; {call.target} needs it"
-            problems.append(Problem(text, argument=parameter.name))
-    return tuple(problems)
-
-
 def find_code_in(folders: Sequence[Path]) -> None:
     """Modules in these folders can be named in YAML, from now on and in helper processes."""
     for folder in map(str, folders):
@@ -131,8 +81,13 @@ def find_code_in(folders: Sequence[Path]) -> None:
 
 def build(target: str, *positional: Any, **arguments: Any) -> Any:
     """Imports the target and calls it."""
+    return load(target)(*positional, **arguments)
+
+
+def load(target: str) -> Any:
+    """What the dotted name points to, its module imported."""
     module, _, name = target.rpartition(".")
-    return getattr(importlib.import_module(module), name)(*positional, **arguments)
+    return getattr(importlib.import_module(module), name)
 
 
 def source_of(target: str) -> Path | None:
@@ -141,8 +96,6 @@ def source_of(target: str) -> Path | None:
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
-_NUMBERS = ("int", "float", "bool")  # as sources write them
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 WHERE = (
     "check the spelling; code of your own is found beside run.py, in a --config-dir folder or "
     "beside it, and on PYTHONPATH"

@@ -120,3 +120,6 @@ class ComponentPart(Part):
 
 
 Component = Annotated[ComponentPart, BeforeValidator(_split_component)]
+Components = Annotated[
+    Mapping[str, Component], AfterValidator(_freeze), PlainSerializer(dict, return_type=dict)
+]

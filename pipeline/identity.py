@@ -27,7 +27,10 @@ UNDECIDING = (
     "mode.export_formats",
 )
 # How to learn, which is nothing to a mode without epochs.
-_LEARNING = ("mode.gradient_accumulation", "mode.evaluate_every", "mode.strict")
+_LEARNING = (
+    *("mode.optimizer", "mode.schedule", "mode.loss", "mode.gradient_accumulation"),
+    *("mode.evaluate_every", "mode.strict"),
+)
 
 
 def digest_of(job: Job, as_written: Mapping[str, str | None]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, Optional
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.fields import (
     Component,
@@ -28,6 +28,7 @@ from pipeline.fields import (
     Texts,
     sequence,
 )
+from pipeline.mode import Mode
 
 
 def is_checkpoint_path(text: str) -> bool:
@@ -142,56 +143,6 @@ class Model(Part):
     network: Component
 
 
-class EarlyStopping(Part):
-    """When training ends before its last epoch: no better by `min_delta`, `patience` times."""
-
-    metric: Text = "accuracy"
-    patience: Annotated[int, Field(ge=1)] = 3
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Mode(Part):
-    """What to do, and its numbers. Stages say which of the numbers they need."""
-
-    name: Text
-    stages: Texts
-    epochs: Annotated[Optional[int], Field(ge=1)] = None
-    batch_size: Annotated[Optional[int], Field(ge=1)] = None
-    batches: Annotated[Optional[int], Field(ge=1)] = None
-    learning_rate: Annotated[Optional[float], Field(gt=0)] = None
-    momentum: Annotated[Optional[float], Field(ge=0, lt=1)] = None
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    evaluate_every: Annotated[int, Field(ge=0)] = 0
-    early_stopping: Optional[EarlyStopping] = None
-    keep_checkpoints: Annotated[Optional[int], Field(ge=1)] = None
-    checkpoint_every_s: Annotated[Optional[float], Field(gt=0)] = None
-    time_budget_min: Annotated[Optional[float], Field(gt=0)] = None
-    export_formats: Annotated[tuple[Literal["mindir", "onnx"], ...], BeforeValidator(sequence)] = ()
-    checkpoint: Optional[Place] = None
-    needs_checkpoint: bool = False
-    resume: Optional[Text] = None
-    strict: bool = True
-
-    @field_validator("early_stopping")
-    @classmethod
-    def _is_measured(
-        cls, stopping: Optional[EarlyStopping], found: ValidationInfo
-    ) -> Optional[EarlyStopping]:
-        # What is wrong itself is no field here; its own mistake says enough.
-        if stopping is None or "evaluate_every" not in found.data:
-            return stopping
-        measured = ["accuracy", "loss"]
-        if stopping.metric not in measured:
-            raise ValueError(
-                f"the metric {stopping.metric!r}: expected one of {', '.join(measured)}"
-            )
-        if found.data["evaluate_every"] == 0:
-            raise ValueError(
-                "it needs the test split measured; expected mode.evaluate_every of at least 1"
-            )
-        return stopping
-
-
 class Device(Part):
     """On what."""
 
@@ -227,5 +178,11 @@ class Job(Part):
 
     @property
     def components(self) -> Mapping[str, ComponentPart]:
-        """The components by the key they stand at."""
-        return {"dataset.loader": self.dataset.loader, "model.network": self.model.network}
+        """The components by the key they stand at; how to learn counts where there are epochs."""
+        mode = self.mode
+        found = {"dataset.loader": self.dataset.loader, "model.network": self.model.network}
+        if mode.epochs is not None:
+            learning = {"optimizer": mode.optimizer, "schedule": mode.schedule, "loss": mode.loss}
+            found.update({f"mode.{name}": component for name, component in learning.items()})
+        found.update({f"mode.metrics.{name}": metric for name, metric in mode.metrics.items()})
+        return found

@@ -28,7 +28,10 @@ from pipeline.spelling import did_you_mean, nearest, shortened, shown
 _MISSING = object()
 _PLACEHOLDER = re.compile("\0(\\d+)\0")
 # Below these the job takes any key; elsewhere a plus would not help.
-_OPEN = ("model.network.", "dataset.loader.", "dataset.sample.", "device.env.", "platform.")
+_OPEN = (
+    *("model.network.", "dataset.loader.", "dataset.sample.", "device.env.", "platform."),
+    *("mode.optimizer.", "mode.schedule.", "mode.loss.", "mode.metrics."),
+)
 
 
 class Literals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import os
 import subprocess
@@ -11,7 +10,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import astuple
 
-from pipeline.component import IMPORT_FAILURES, WHERE, Call, Problem, bind
+from pipeline.calls import Call, Problem, bind, signature_of
+from pipeline.component import IMPORT_FAILURES, WHERE
 
 TIMEOUT_S = 120.0
 _SCRIPT = "from pipeline import probe; probe.answer()"
@@ -23,7 +23,10 @@ def probe(
     """What is wrong with each call, found by importing its target with these variables set."""
     if not calls:
         return {}
-    request = {key: [c.target, c.positional, [*c.arguments]] for key, c in calls.items()}
+    request = {
+        key: [c.target, c.positional, [*c.arguments], c.given, c.offered]
+        for key, c in calls.items()
+    }
     try:
         answered = subprocess.run(
             [sys.executable, "-c", _SCRIPT],
@@ -60,7 +63,9 @@ def answer() -> None:
     sys.stdout.write("\n" + json.dumps(problems) + "\n")
 
 
-def _problems_of(target: str, positional: int, names: list[str]) -> tuple[Problem, ...]:
+def _problems_of(
+    target: str, positional: int, names: list[str], given: list[str], offered: list[str]
+) -> tuple[Problem, ...]:
     module, _, name = target.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
@@ -72,8 +77,9 @@ def _problems_of(target: str, positional: int, names: list[str]) -> tuple[Proble
         problem = f"{target!r} is a {type(found).__name__}, not a class or function"
         return (Problem(problem, "name what makes datasets or networks"),)
     try:
-        signature = inspect.signature(found)
+        signature = signature_of(found)
     except (ValueError, TypeError):
         # Compiled callables have no signature to look at; the call itself will tell.
         return ()
-    return bind(signature, Call(target, positional, dict.fromkeys(names)))
+    call = Call(target, positional, dict.fromkeys(names), tuple(given), tuple(offered))
+    return bind(signature, call)

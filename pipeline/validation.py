@@ -11,17 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import component, stage
-from pipeline.component import Call
+from pipeline.calls import Call
 from pipeline.errors import ConfigError, Mistake
 from pipeline.fields import is_dotted_name
 from pipeline.job import Job
+from pipeline.manners import call_at, components_in, is_component
 from pipeline.masking import learn, mask, masked
+from pipeline.mode import Mode
 from pipeline.origins import Origins
 from pipeline.probe import probe
 from pipeline.spelling import did_you_mean, shown
 
-# load(folders, split, **arguments); a network gets its arguments only.
-_POSITIONAL = {"dataset.loader": 2, "model.network": 0}
 _WORDS = {
     "missing": "a value is missing",
     "int_type": "expected a whole number",
@@ -72,7 +72,9 @@ def validate(
 def uncertain_calls(job: Job) -> dict[str, Call]:
     """The components that only an import can check, by their keys."""
     calls = {
-        key: Call(c.target, _POSITIONAL[key], c.arguments) for key, c in job.components.items()
+        key: call_at(key, c.target, c.arguments)
+        for key, c in job.components.items()
+        if not _is_default(key, c.target, c.arguments)
     }
     return {key: call for key, call in calls.items() if not component.check(call).is_certain}
 
@@ -148,10 +150,9 @@ def _number(limit: float) -> str:
 
 def _key(location: Sequence[Any], mapping: Any) -> str:
     """The dotted key of a pydantic location, without the names that only our types have."""
-    inner = {"target": "_target_"}
     parts = [str(part) for part in location if part not in ("arguments", "[key]")]
-    if parts[:2] in (["dataset", "loader"], ["model", "network"]) and len(parts) > 2:
-        parts[2] = inner.get(parts[2], parts[2])
+    if parts[-1:] == ["target"] and is_component(".".join(parts[:-1])):
+        parts[-1] = "_target_"
     if (
         len(parts) == 3
         and parts[:1] == ["cluster"]
@@ -172,17 +173,14 @@ def _allowed_at(key: str) -> list[str]:
 
 def _component_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:
     mistakes = []
-    for key, positional in _POSITIONAL.items():
-        group, name = key.split(".")
-        part = mapping.get(group)
-        value = part.get(name) if isinstance(part, Mapping) else None
+    for key, value in components_in(mapping).items():
         target = value.get("_target_") if isinstance(value, Mapping) else None
         if not isinstance(value, Mapping) or not isinstance(target, str):
             continue
-        if not is_dotted_name(target):
-            continue
         arguments = {str(k): v for k, v in value.items() if k != "_target_"}
-        for problem in component.check(Call(target, positional, arguments)).problems:
+        if not is_dotted_name(target) or _is_default(key, target, arguments):
+            continue
+        for problem in component.check(call_at(key, target, arguments)).problems:
             place = f"{key}.{problem.argument}"
             is_missing = problem.argument not in (*arguments, "_target_")
             remedy = _adding(place) if is_missing else problem.remedy
@@ -198,6 +196,13 @@ def _with_all_stages(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
         return mapping
     stages = stage.with_conversion(listed, mode.get("export_formats"))
     return {**mapping, "mode": {**mode, "stages": stages}}
+
+
+def _is_default(key: str, target: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether it is a mode's default, which is right without MindSpore, and without an import."""
+    field = Mode.model_fields.get(key.partition(".")[2])
+    default = field.get_default(call_default_factory=True) if field else None
+    return not arguments and getattr(default, "target", "") == target
 
 
 def _stage_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistake]:

@@ -56,6 +56,24 @@ def test_text_where_the_source_says_number() -> None:
     assert check("typed", size=3, rate=1, on=None) == {}
 
 
+def test_what_is_given_and_what_is_offered() -> None:
+    """A name given in any case must be taken, one offered may be left; both fill what is needed."""
+
+    def problems(name: str, given: str, offered: str, **arguments: Any) -> list[tuple[str, str]]:
+        call = Call(f"checked_module.{name}", 0, arguments, (given,), (offered,))
+        return [(p.argument, p.text.split(" ", 1)[1]) for p in component.check(call).problems]
+
+    assert problems("typed", "rate", "size") == []
+    assert problems("Net", "channels", "classes") == []
+    assert problems("Net", "classes", "depth") == []
+    assert problems("Net", "classes", "depth", channels=2) == []
+    assert problems("Net", "rate", "classes") == [
+        ("_target_", "takes no rate, with which it is called")
+    ]
+    assert problems("Net", "classes", "depth", classes=2) == [("classes", "is given it already")]
+    assert problems("load", "folders", "split", rate=2) == []
+
+
 @pytest.mark.parametrize(
     ("name", "positional", "arguments"),
     [

@@ -44,6 +44,10 @@ OTHER = [
     "mode.strict=false",
     "mode.gradient_accumulation=2",
     "mode.evaluate_every=1",
+    "mode.optimizer._target_=mindspore.nn.SGD",
+    "mode.schedule._target_=pipeline.training.schedules.cosine",
+    "+mode.loss.reduction=sum",
+    "mode.metrics={top_2: {_target_: tests.jobs.measure}}",
     "mode.stages=[fetch,extract]",
     "seed=2",
     f"dataset.archives.0.sha256={'0' * 64}",
@@ -95,7 +99,10 @@ def test_how_to_learn_is_nothing_to_a_mode_that_does_not_train() -> None:
     """An evaluation stays the same run, whatever optimizer other modes have."""
     evaluation = ["mode=evaluate", "mode.checkpoint=x"]
 
+    metric = "mode.metrics={a: {_target_: tests.jobs.measure}}"
+
     assert digest(*evaluation, "+mode.gradient_accumulation=2") == digest(*evaluation)
+    assert digest(*evaluation, metric) != digest(*evaluation)
 
 
 def test_an_edited_network_is_another_run(tmp_path: Path) -> None:

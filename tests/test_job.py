@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.fields import is_dotted_name
-from pipeline.job import Job, Mode
+from pipeline.job import Job
+from pipeline.mode import Mode
+from pipeline.validation import uncertain_calls
 from tests.jobs import ROOT, composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
@@ -74,12 +76,19 @@ def test_how_to_learn_has_defaults() -> None:
     """A mode of before, which names no optimizer, is the mode it was."""
     mode = Mode(name="old", stages=("fetch",), epochs=3, batch_size=2)
 
+    assert mode.optimizer.target == "mindspore.nn.Momentum"
+    assert mode.loss.target == "mindspore.nn.SoftmaxCrossEntropyWithLogits"
+    assert mode.schedule.target == "pipeline.training.schedules.constant"
     assert mode == Mode.model_validate({**SHIPPED, "name": "old", "stages": ["fetch"]})
 
 
 SHIPPED = {
     "epochs": 3,
     "batch_size": 2,
+    "optimizer": {"_target_": "mindspore.nn.Momentum"},
+    "schedule": {"_target_": "pipeline.training.schedules.constant"},
+    "loss": {"_target_": "mindspore.nn.SoftmaxCrossEntropyWithLogits"},
+    "metrics": {},
     "gradient_accumulation": 1,
     "evaluate_every": 0,
     "early_stopping": None,
@@ -108,6 +117,10 @@ SHIPPED = {
             "early_stopping",
             "the metric 'f1': expected one of accuracy, loss",
         ),
+        ({"metrics": {"loss": {"_target_": "a.b"}}}, "metrics", "and none of accuracy, loss"),
+        ({"metrics": {"a b": {"_target_": "a.b"}}}, "metrics", "the name 'a b'"),
+        ({"metrics": {"a": {}}}, "metrics.a.target", "Field required"),
+        ({"optimizer": None}, "optimizer", "expected a mapping with _target_"),
         ({"resume": ""}, "resume", "at least 1 character"),
     ],
 )
@@ -119,3 +132,24 @@ def test_what_a_mode_refuses(changes: Any, key: str, expected: str) -> None:
     (error,) = caught.value.errors()
     assert ".".join(map(str, error["loc"])) == key
     assert expected in error["msg"]
+
+
+def test_the_components_of_a_job() -> None:
+    """How to learn is checked where there are epochs, metrics wherever they stand."""
+    metrics = "mode.metrics={top: {_target_: tests.jobs.measure}}"
+    training, evaluation = (
+        composed(metrics),
+        composed("mode=evaluate", "mode.checkpoint=x", metrics),
+    )
+
+    assert set(evaluation.job.components) == {"dataset.loader", "model.network", "mode.metrics.top"}
+    assert set(training.job.components) - set(evaluation.job.components) == {
+        *("mode.optimizer", "mode.schedule", "mode.loss"),
+    }
+
+
+def test_the_default_way_to_learn_needs_no_look_at_mindspore() -> None:
+    """A plan of it imports nothing, and works where MindSpore is not installed."""
+    assert uncertain_calls(composed().job) == {}
+    changed = composed("+mode.loss.reduction=sum").job
+    assert set(uncertain_calls(changed)) == {"mode.loss"}

@@ -31,3 +31,38 @@ def test_a_plan_from_the_command_line(tmp_path: Path) -> None:
     assert kept == {index["best"]["path"], index["last"]["path"]}
     assert index["best"]["test_accuracy"] == max(row["test_accuracy"] for row in rows)
     assert manifest_of(folder)["stages"][3]["epochs"] == 3
+
+
+def test_another_way_to_learn_from_the_command_line(tmp_path: Path) -> None:
+    """Optimizer, schedule, loss and metric are checked, called, and told of."""
+    found = run(
+        tmp_path,
+        *("mode.epochs=3", "mode.evaluate_every=2", "mode.learning_rate=0.001"),
+        "mode.optimizer={_target_: mindspore.nn.Adam, weight_decay: 0.01}",
+        "mode.schedule={_target_: pipeline.training.schedules.cosine, warmup_epochs: 0.5}",
+        "mode.loss={_target_: mindspore.nn.CrossEntropyLoss, label_smoothing: 0.1}",
+        "mode.metrics={top_2: {_target_: pipeline.training.metrics.top_k, k: 2}}",
+    )
+
+    assert found.returncode == 0, found.stderr
+    folder = run_folder(tmp_path)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [0 <= row.get("test_top_2", -1) <= 1 for row in rows] == [False, True, False]
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    assert 1 >= metrics["top_2"] >= metrics["accuracy"]
+    assert manifest_of(folder)["metrics"]["top_2"] == metrics["top_2"]
+
+
+def test_mistakes_in_how_to_learn_come_before_anything_else(tmp_path: Path) -> None:
+    """A name that MindSpore has not, and an argument that an optimizer does not take: exit 2."""
+    found = run(
+        tmp_path,
+        "mode.loss._target_=mindspore.nn.NoSuchLoss",
+        "mode.optimizer={_target_: mindspore.nn.SGD, weight_decoy: 0.01}",
+    )
+
+    assert found.returncode == 2
+    words = " ".join(found.stderr.split())
+    assert "mode.loss._target_" in words
+    assert "mode.optimizer.weight_decoy" in words
+    assert not (tmp_path / "data").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from pipeline import component, gathering, loading
 from pipeline.context import Context
+from pipeline.job import Job
+from pipeline.manners import call_at, make
 from pipeline.pretrained import Checkpoint
 from pipeline.stage import AlreadyDone, Outlook, stage
 
 if TYPE_CHECKING:
+    from pipeline.training.learning import Recipe
     from pipeline.training.session import Session
 
 log = logging.getLogger(__name__)
@@ -63,6 +67,9 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
     trains = job.mode.epochs is not None
     return session.build(
         network=component.build(job.model.network.target, **job.model.network.arguments),
+        recipe=_recipe(job),
+        epochs=job.mode.epochs or 1,
+        ranks=context.here.size,
         train=loading.load(job, folders, "train") if trains else None,
         test=loading.load(job, folders, "test"),
         learning_rate=job.mode.learning_rate or 0.0,
@@ -71,4 +78,18 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         seed=job.seed,
         precision=job.device.precision,
         accumulation=job.mode.gradient_accumulation,
+    )
+
+
+def _recipe(job: Job) -> Recipe:
+    from pipeline.training.learning import Recipe
+
+    makers = {
+        key: functools.partial(make, call_at(key, part.target, part.arguments))
+        for key, part in job.components.items()
+    }
+    learning = {"optimizer", "schedule", "loss"}
+    return Recipe(
+        **{name: makers[f"mode.{name}"] for name in learning if f"mode.{name}" in makers},
+        metrics={name: makers[f"mode.metrics.{name}"] for name in job.mode.metrics},
     )

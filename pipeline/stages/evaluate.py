@@ -31,12 +31,16 @@ def look(context: Context) -> Outlook:
                 f"accuracy {found['accuracy']:.4f} measured already",
                 "done",
                 facts={"samples": found["samples"]},
-                metrics={"accuracy": found["accuracy"], "loss": found["loss"]},
+                metrics={name: found[name] for name in _measured(context)},
             )
     except (OSError, ValueError, KeyError, TypeError):
         # What cannot be read is measured again.
         pass
     return Outlook("would measure the checkpoint on the test set")
+
+
+def _measured(context: Context) -> list[str]:
+    return ["accuracy", "loss", *context.job.mode.metrics]
 
 
 @stage(look=look, runs_on="first")
@@ -48,16 +52,16 @@ def evaluate(context: Context, session: Session, checkpoint: Checkpoint) -> None
     load_weights(session, checkpoint.path)
     found = evaluation.evaluate(session)
     scores = [{"label": label, **asdict(score)} for label, score in enumerate(found.per_class)]
+    metrics = {"accuracy": found.accuracy, "loss": found.loss, **found.metrics}
     report = {
-        "accuracy": found.accuracy,
-        "loss": found.loss,
+        **metrics,
         "samples": found.samples,
         "checkpoint": {"source": checkpoint.source, "sha256": checkpoint.sha256},
         "per_class": scores,
         "confusion_matrix": found.confusion,
     }
     write_json(context.folder / _FILE, plain(report))
-    context.measured({"accuracy": found.accuracy, "loss": found.loss})
+    context.measured(metrics)
     context.record(samples=found.samples)
-    context.event("evaluated", accuracy=found.accuracy, loss=found.loss)
+    context.event("evaluated", **metrics)
     log.info("evaluated %d test samples: accuracy %.4f", found.samples, found.accuracy)

@@ -106,7 +106,7 @@ def _measure(session: Session) -> dict[str, float]:
     from pipeline.training import evaluation
 
     found = evaluation.evaluate(session)
-    return {"accuracy": found.accuracy, "loss": found.loss}
+    return {"accuracy": found.accuracy, "loss": found.loss, **found.metrics}
 
 
 def _record(context: Context, row: Row, rows: list[Row]) -> None:

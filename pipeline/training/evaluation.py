@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from mindspore import Tensor
 from pipeline.data import Arrays, Data, Share, Stream
 from pipeline.errors import DatasetError
 from pipeline.training import denormals, interrupts
+from pipeline.training.learning import measured
 from pipeline.training.session import Session, explaining_shapes
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Evaluation:
     samples: int
     confusion: list[list[int]]
     per_class: list[ClassScore]
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @interrupts.heard()
@@ -50,6 +52,7 @@ def evaluate(session: Session) -> Evaluation:
     """
     data = _test_data(session)
     loss_sum, confusion = 0.0, np.zeros((0, 0), np.int64)
+    seen: list[tuple[Array, Array]] = []
     for labels, logits in _logits(session, data):
         classes = logits.shape[1]
         if int(labels.max()) >= classes:
@@ -58,6 +61,8 @@ def evaluate(session: Session) -> Evaluation:
                 f"classes apart. Change the model's classes or the dataset."
             )
         loss_sum -= math.fsum(_log_probabilities(logits)[np.arange(len(labels)), labels])
+        if session.metrics:
+            seen.append((logits.astype(np.float32), labels))
         pairs = np.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
         confusion = pairs.reshape(classes, classes) + (confusion if confusion.size else 0)
     return Evaluation(
@@ -66,6 +71,7 @@ def evaluate(session: Session) -> Evaluation:
         samples=len(data),
         confusion=confusion.tolist(),
         per_class=class_scores(confusion),
+        metrics=_metrics(session, seen),
     )
 
 
@@ -95,6 +101,13 @@ def class_scores(confusion: Array) -> list[ClassScore]:
         )
         for i in range(len(confusion))
     ]
+
+
+def _metrics(session: Session, seen: list[tuple[Array, Array]]) -> dict[str, float]:
+    if not seen:
+        return {}
+    logits, labels = (np.concatenate(column) for column in zip(*seen))
+    return measured(session.metrics, logits, labels)
 
 
 def _test_data(session: Session) -> Data:

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 # The name under which a checkpoint carries its own record, so that one file is enough to go on.
 _PROGRESS = "progress"
-# These belong to the job: what it says now holds, not what a checkpoint remembers.
-_SETTINGS = ("learning_rate", "momentum")
 _FLOATS = (mindspore.float16, mindspore.float32, mindspore.float64)
 
 
@@ -119,9 +117,7 @@ class Keeper:
         self._tell(checkpoints.remove_state(self.folder))
 
     def _take(self, path: Path, progress: Progress) -> Progress:
-        held = self.session.state()
-        targets: dict[str, Parameter] = {n: held[n] for n in held if n not in _SETTINGS}
-        parameters.fill(targets, path)
+        parameters.fill(self.session.state(), path)
         differences = progress.differences(self._progress(progress.rows, progress.step))
         if differences:
             log.warning("resuming will not be bit-identical; %s", "; ".join(differences))
@@ -155,7 +151,7 @@ class Keeper:
                 newest = checkpoints.newest(self.folder, self.name)
                 raise TrainingError(
                     f"{parameter.name} is not finite after step {step}, at a learning rate of "
-                    f"{rate_at(self.session, step - 1)}; expected finite numbers. Lower the "
+                    f"{self.session.rate_at(step - 1)}; expected finite numbers. Lower the "
                     f"learning rate or look at the data; the last good checkpoint is "
                     f"{newest.path if newest else 'not there yet'}."
                 )
@@ -163,12 +159,6 @@ class Keeper:
     def _tell(self, gone: Iterable[Path]) -> None:
         for path in gone:
             self.pruned(path)
-
-
-def rate_at(session: Session, step: int) -> float:
-    """The learning rate of the step, counted from 0."""
-    asked = getattr(session, "rate_at", None)
-    return float(asked(step) if asked else session.learning_rate)
 
 
 def _progress_in(path: Path, epochs: int) -> Progress:

@@ -13,7 +13,7 @@ from pipeline.errors import StoppedEarlyError, TrainingError
 from pipeline.training import checkpoints, collective
 from pipeline.training.feeding import Feeder
 from pipeline.training.interrupts import Held
-from pipeline.training.keeping import Keeper, rate_at
+from pipeline.training.keeping import Keeper
 from pipeline.training.plan import Row, measured
 from pipeline.training.records import Partial
 from pipeline.training.tally import Tally
@@ -154,7 +154,7 @@ class Run:
         step = self.state.step + 1
         raise TrainingError(
             f"the loss is {broken} in epoch {self.state.epoch + 1}, step {step}, at a learning "
-            f"rate of {rate_at(self.keeper.session, step - 1)}; expected a finite number. Lower "
+            f"rate of {self.keeper.session.rate_at(step - 1)}; expected a finite number. Lower "
             f"the learning rate or look at the data; the last good checkpoint is "
             f"{self.state.last_good or 'not there yet'}."
         )

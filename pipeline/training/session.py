@@ -4,46 +4,58 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import mindspore
+import numpy as np
 from mindspore import Parameter, nn
 
 from pipeline.data import Arrays, Data
 from pipeline.errors import DatasetError
-from pipeline.training import parameters
+from pipeline.training import order, parameters
 from pipeline.training.device import first_sentence
+from pipeline.training.learning import Metric, Recipe, measured
 
 log = logging.getLogger(__name__)
 
 # Half floats lose small gradients unless these are scaled up; a power of two rounds nothing.
 _HALF_PRECISION_SCALE = 1024.0
+# These parameters of an optimizer are the job's to say, and training does not change them.
+_SETTINGS = ("learning_rate", "momentum")
+_TRIED_CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Session:
     """All that training and evaluation work with; the optimizer is there if training data are.
 
-    A step takes `accumulation` batches of `batch_size`, of whose gradients it takes the mean.
+    A step takes `accumulation` batches of `batch_size`, of whose gradients it takes the mean;
+    `rates` are the learning rates of the steps, or the one of all.
     """
 
     network: nn.Cell
-    loss: nn.Cell
+    loss: Any
     optimizer: nn.Optimizer | None
     train: Data | None
     test: Data | None
-    learning_rate: float
+    rates: tuple[float, ...]
     batch_size: int
     seed: int
     precision: str
     accumulation: int = 1
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def loss_scale(self) -> float:
         """What the loss is multiplied with before gradients are taken."""
         return 1.0 if self.precision == "O0" else _HALF_PRECISION_SCALE
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        return self.rates[min(step, len(self.rates) - 1)]
 
     def weights(self) -> dict[str, Parameter]:
         """The network's parameters, by plain name."""
@@ -51,8 +63,9 @@ class Session:
 
     def state(self) -> dict[str, Parameter]:
         """Weights and optimizer state, by name: all that changes while training."""
-        held = list(self.optimizer.get_parameters()) if self.optimizer else []
-        return {**self.weights(), **{parameter.name: parameter for parameter in held}}
+        held = self.optimizer.get_parameters() if self.optimizer else ()
+        changing = [parameter for parameter in held if not parameter.name.startswith(_SETTINGS)]
+        return {**{parameter.name: parameter for parameter in changing}, **self.weights()}
 
 
 def build(
@@ -66,31 +79,40 @@ def build(
     seed: int,
     precision: str,
     accumulation: int = 1,
+    epochs: int = 1,
+    ranks: int = 1,
+    recipe: Recipe = Recipe(),  # noqa: B008 - frozen
 ) -> Session:
-    """A session around this network, with the sample's loss and Momentum.
+    """A session around this network that learns by the recipe, for so many epochs on `ranks`.
 
     Raises:
         DatasetError: training and test data differ in shape, or a label is below 0.
+        TrainingError: a part of the recipe is not what it is taken for.
     """
     _check(train, test)
     if precision != "O0":
         network = mindspore.amp.auto_mixed_precision(network, precision)
     session = Session(
         network=network,
-        loss=nn.SoftmaxCrossEntropyWithLogits(sparse=True, reduction="mean"),
+        loss=recipe.make_loss() if train is not None else None,
         optimizer=None,
         train=train,
         test=test,
-        learning_rate=learning_rate,
+        rates=(learning_rate,),
         batch_size=batch_size,
         seed=seed,
         precision=precision,
         accumulation=accumulation,
+        metrics=recipe.metrics,
     )
+    _try(session)
     if train is None:
         return session
-    optimizer = _momentum(session, momentum)
-    return replace(session, optimizer=optimizer)
+    steps = order.steps_per_epoch(len(train), batch_size * accumulation * ranks)
+    rates = recipe.rates(learning_rate, steps, epochs)
+    offered = {"momentum": momentum, "loss_scale": session.loss_scale}
+    optimizer = recipe.make_optimizer(network.trainable_params(), rates, **offered)
+    return replace(session, optimizer=optimizer, rates=rates)
 
 
 def load_weights(session: Session, path: Path) -> None:
@@ -120,13 +142,10 @@ def explaining_shapes(session: Session, data: Data) -> Iterator[None]:
         ) from error
 
 
-def _momentum(session: Session, momentum: float) -> nn.Optimizer:
-    return nn.Momentum(
-        session.network.trainable_params(),
-        learning_rate=session.learning_rate,
-        momentum=momentum,
-        loss_scale=session.loss_scale,
-    )
+def _try(session: Session) -> None:
+    """Metrics that do not work are heard of now, not after hours."""
+    logits = np.eye(_TRIED_CLASSES, dtype=np.float32)
+    measured(session.metrics, logits, np.arange(_TRIED_CLASSES, dtype=np.int32))
 
 
 def _check(train: Data | None, test: Data | None) -> None:

@@ -40,6 +40,8 @@ class TrainStep(nn.Cell):
         self.loss = session.loss
         self.optimizer = optimizer
         self.scale = session.loss_scale
+        # What the optimizer does not take out of the gradients itself.
+        self.left_scale = session.loss_scale / optimizer.loss_scale
         self.parts = parts
         self.is_held = isinstance(data, Arrays)
         if isinstance(data, Arrays):
@@ -70,6 +72,11 @@ class TrainStep(nn.Cell):
             for gradient in gradients:
                 means += (gradient / self.parts,)
             gradients = means
+        if self.left_scale != 1.0:
+            unscaled: tuple[Tensor, ...] = ()
+            for gradient in gradients:
+                unscaled += (gradient / self.left_scale,)
+            gradients = unscaled
         if self.is_one_of_many:
             loss, right, gradients = self.reduction(loss, right, gradients)
         loss = ops.depend(loss, self.optimizer(gradients))
