@@ -52,7 +52,9 @@ def build(
         if checkpoint is not None:
             from pipeline.training.session import load_weights
 
-            load_weights(built, checkpoint.path)
+            # A network that is only measured has no use for weights that nobody has trained.
+            strict = context.job.mode.strict or context.job.mode.epochs is None
+            load_weights(built, checkpoint.path, strict=strict)
     log.info("built %s in %.1f s", context.job.model.name, time.monotonic() - started)
     return built
 

@@ -65,10 +65,30 @@ def fill(targets: Mapping[str, Parameter], path: Path) -> None:
     if problems:
         raise CheckpointError(
             f"{path} does not fit the network: {'; '.join(problems)}. "
-            f"Choose the model and dataset it was trained with, or another checkpoint."
+            f"Choose the model and dataset it was trained with, or another checkpoint; to train on "
+            f"from what fits write mode.strict=false."
         )
     for name, target in targets.items():
         target.set_data(Tensor(found[name].asnumpy(), target.dtype))
+
+
+def fill_fitting(targets: Mapping[str, Parameter], path: Path) -> list[str]:
+    """Each target that the file has, in its shape, holds its value; what does not fit is told.
+
+    Raises:
+        CheckpointError: nothing fits at all, and nothing changed.
+    """
+    found = read(path)
+    fitting = [n for n in targets if n in found and found[n].shape == targets[n].shape]
+    problems = _mismatches(targets, found)
+    if not fitting:
+        raise CheckpointError(
+            f"nothing in {path} fits the network: {'; '.join(problems)}. Choose a checkpoint of "
+            f"the same kind of network."
+        )
+    for name in fitting:
+        targets[name].set_data(Tensor(found[name].asnumpy(), targets[name].dtype))
+    return problems
 
 
 def _mismatches(targets: Mapping[str, Parameter], found: Mapping[str, Parameter]) -> list[str]:

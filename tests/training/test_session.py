@@ -86,6 +86,40 @@ def test_everything_that_does_not_fit_is_listed_and_nothing_changes(
     assert all(map(np.array_equal, before, (p.asnumpy() for p in session.weights().values())))
 
 
+def test_without_strict_what_fits_is_loaded_and_the_rest_told(
+    tmp_path: Path, make_session: MakeSession, caplog: pytest.LogCaptureFixture
+):
+    """A network with another head keeps its own head, and everything else is the file's."""
+    from pipeline.training.session import load_weights
+
+    session = make_session()
+    before = {name: p.asnumpy() for name, p in session.weights().items()}
+    values = values_of(session)
+    del values["layers.1.bias"]
+    values["layers.3.weight"] = np.ones((9, 16), np.float32)
+    values["classifier.weight"] = np.ones(3, np.float32)
+
+    load_weights(session, save(tmp_path / "odd.ckpt", values), strict=False)
+
+    after = {name: p.asnumpy() for name, p in session.weights().items()}
+    kept = {"layers.1.bias", "layers.3.weight"}
+    assert all((after[n] == (before[n] if n in kept else 1)).all() for n in after)
+    (told,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "missing in the file: layers.1.bias" in told
+    assert "unknown to the network: classifier.weight" in told
+    assert "layers.3.weight is (9, 16) in the file, (4, 16) in the network" in told
+
+
+def test_without_strict_something_must_fit(tmp_path: Path, make_session: MakeSession):
+    """The weights of quite another network are refused all the same."""
+    from pipeline.training.session import load_weights
+
+    strange = save(tmp_path / "strange.ckpt", {"conv.weight": np.ones(3, np.float32)})
+
+    with pytest.raises(CheckpointError, match=r"nothing in .*strange\.ckpt fits the network"):
+        load_weights(make_session(), strange, strict=False)
+
+
 def test_a_missing_file_is_named(tmp_path: Path, make_session: MakeSession):
     """The error tells the path that was tried."""
     from pipeline.training.session import load_weights
