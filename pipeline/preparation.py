@@ -152,8 +152,8 @@ def _unusable_places(job: Job) -> list[Mistake]:
     urls = {f"dataset.archives.{i}.url": a.url for i, a in enumerate(job.dataset.archives)}
     if "export" in job.mode.stages and job.cluster.export_url:
         urls["cluster.export_url"] = job.cluster.export_url
-    if job.mode.checkpoint and is_url(job.mode.checkpoint):
-        urls["mode.checkpoint"] = job.mode.checkpoint
+    starts = {"mode.checkpoint": job.mode.checkpoint, "mode.resume": job.mode.resume}
+    urls.update({key: place for key, place in starts.items() if place and is_url(place)})
     mistakes: list[Mistake] = []
     for key, url in urls.items():
         try:

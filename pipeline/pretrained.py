@@ -1,4 +1,4 @@
-"""Which checkpoint a job starts from, found before anything runs."""
+"""Which checkpoint a job starts from, as weights or as a whole state; found before it runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pipeline.errors import CheckpointError, Mistake
 from pipeline.files import sha256_of
 from pipeline.job import Archive, Job, is_checkpoint_path
 from pipeline.manifest import Manifest
+from pipeline.masking import mask
 from pipeline.spelling import did_you_mean
 from pipeline.storage import is_url
+from pipeline.training import checkpoints
 
 log = logging.getLogger(__name__)
 
-_KEY = "mode.checkpoint"
+_KEY, _RESUME = "mode.checkpoint", "mode.resume"
 _TRAINING_METRIC = "accuracy"
 
 
@@ -43,7 +45,9 @@ class Wanted:
 
 
 def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
-    """What `mode.checkpoint` names; None when the job starts without one."""
+    """What `mode.checkpoint` or `mode.resume` names; None when the job starts without one."""
+    if job.mode.resume is not None:
+        return _state(job, output_dir, job.mode.resume)
     named = job.mode.checkpoint
     if named is None:
         stages, _ = stage.find_all(job.mode.stages)
@@ -62,6 +66,39 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
         return Mistake(_KEY, f"there is no file {named}", "", _choices(job, output_dir))
     model = next((url for url in job.launched.models if url.rpartition("/")[2] == named), "")
     return _at(model, "a brought model") if model else _of_run(job, output_dir, named)
+
+
+def _state(job: Job, output_dir: Path, named: str) -> Wanted | Mistake:
+    """The whole state to go on from."""
+    remedy = "write a run id, a run's folder, a .ckpt file, its URL, or launch"
+    if job.mode.checkpoint is not None:
+        problem = f"{_KEY} is given as well, and a whole state has its own weights"
+        return Mistake(_RESUME, problem, "", f"leave out one of them: write {_KEY}=null")
+    if job.mode.epochs is None:
+        problem = f"mode {job.mode.name!r} does not train, it cannot go on from a state"
+        return Mistake(_RESUME, problem, "", f"write {_KEY}={named} for its weights")
+    if named == "launch":
+        problem = "launch: the launch brings no model or dataset"
+        return _brought(job) or Mistake(_RESUME, problem, "", remedy)
+    if "://" in named:
+        if named.partition("?")[0].endswith(".ckpt"):
+            return Wanted(named, url=named)
+        return Mistake(_RESUME, f"{mask(named)}: expected the URL of one .ckpt file", "", remedy)
+    if Path(named).is_file():
+        return Wanted(named, path=Path(named))
+    folder = Path(named) if is_checkpoint_path(named) else output_dir / named
+    states = (checkpoints.newest(place, job.model.name) for place in _places_in(folder))
+    found = next(filter(None, states), None)
+    if found is None:
+        problem = f"there is no state of a training of {job.model.name} in {folder}"
+        question = did_you_mean(named, [run.run_id for run in manifest.past(output_dir)])
+        return Mistake(_RESUME, problem, "", "; ".join(filter(None, (question, remedy))))
+    return Wanted(f"{named}, {found.path.name}", path=found.path)
+
+
+def _places_in(folder: Path) -> list[Path]:
+    """Where checkpoints lie: in a run's folder or in this one itself."""
+    return [place for place in (folder / "checkpoints", folder) if place.is_dir()]
 
 
 def _brought(job: Job) -> Wanted | None:

@@ -66,3 +66,48 @@ def test_mistakes_in_how_to_learn_come_before_anything_else(tmp_path: Path) -> N
     assert "mode.loss._target_" in words
     assert "mode.optimizer.weight_decoy" in words
     assert not (tmp_path / "data").exists()
+
+
+def weights_of(path: Path) -> dict[str, bytes]:
+    """All parameters but the ones that tell of the training."""
+    import mindspore
+
+    loaded = mindspore.load_checkpoint(str(path))
+    return {name: p.asnumpy().tobytes() for name, p in loaded.items() if name != "progress"}
+
+
+def test_going_on_from_another_runs_state(tmp_path: Path) -> None:
+    """Two epochs, and two more in a new run, end with the bits of four; ids, folders, files do."""
+    first = run(tmp_path, "mode.epochs=2", "run.id=first")
+    assert first.returncode == 0, first.stderr
+    folder = tmp_path / "outputs"
+
+    for number, place in enumerate(("first", f"{folder}/first", f"{folder}/first/checkpoints")):
+        found = run(tmp_path, "mode.epochs=4", f"run.id=more-{number}", f"mode.resume={place}")
+        assert found.returncode == 0, found.stderr
+
+    whole = run(tmp_path, "mode.epochs=4", "run.id=whole")
+    assert whole.returncode == 0, whole.stderr
+    expected = weights_of(folder / "whole" / "checkpoints" / "lenet5-4.ckpt")
+    for number in range(3):
+        more = folder / f"more-{number}"
+        assert weights_of(more / "checkpoints" / "lenet5-4.ckpt") == expected
+        rows = [json.loads(line) for line in (more / "metrics.jsonl").read_text().splitlines()]
+        assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+
+
+def test_weights_alone_are_no_state(tmp_path: Path) -> None:
+    """A checkpoint of anybody's script is refused, with the key that takes it."""
+    import mindspore
+    from mindspore import Tensor
+
+    path = tmp_path / "plain.ckpt"
+    entries = [{"name": "conv1.weight", "data": Tensor([1.0])}]
+    mindspore.save_checkpoint(entries, str(path))
+
+    found = run(tmp_path, "mode.epochs=2", f"mode.resume={path}")
+
+    assert found.returncode == 1
+    words = " ".join(found.stderr.split())
+    assert "holds no whole state of a training" in words
+    assert "mode.checkpoint" in words

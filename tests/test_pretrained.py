@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from pipeline.errors import Mistake
 from pipeline.job import Launched
 from pipeline.manifest import Manifest
 from pipeline.pretrained import Wanted
+from pipeline.training import checkpoints
+from pipeline.training.device import Engine
+from pipeline.training.records import Partial, Progress
 from tests.running import DIGEST, make_job
 
 EVALUATE = ("fetch", "extract", "build", "evaluate", "export")
@@ -164,3 +168,72 @@ def test_models_that_are_no_files_are_looked_into(tmp_path: Path) -> None:
         (models[1], False),
         (models[2], False),
     ]
+
+
+def find_state(folder: Path, named: str, **more: Any) -> Any:
+    """What a training's `mode.resume` names."""
+    launched = Launched(**more.pop("launched", {}))
+    job = make_job(folder, stages=("fetch",), mode={"epochs": 4, "resume": named, **more})
+    job = job.model_copy(update={"launched": launched})
+    return pretrained.find(job, folder / "outputs")
+
+
+def save_states(folder: Path, *, epochs: int, steps: int = 0) -> None:
+    """What a training leaves after so many epochs and some steps."""
+    folder.mkdir(parents=True)
+    engine = Engine("2", "CPU", "AVX2", "x86_64")
+    rows = [{"epoch": n, "step": n * 5, "loss": 1.0, "accuracy": 0.5} for n in range(1, epochs + 1)]
+    progress = Progress(epochs, epochs * 5, 1, "O0", engine, rows)
+
+    def write(path: Path) -> None:
+        path.write_bytes(b"state")
+
+    checkpoints.save(folder, "net", progress, write)
+    if steps:
+        within = replace(progress, partial=Partial(steps, 1.0, 1, 0.1, 5, 4))
+        checkpoints.save_state(folder, "net", within, write)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_the_furthest_state_of_a_run_is_gone_on_from(tmp_path: Path, steps: int) -> None:
+    """By id, by folder and by the folder of checkpoints, from within an epoch too."""
+    folder = tmp_path / "outputs" / "first" / "checkpoints"
+    save_states(folder, epochs=2, steps=steps)
+    expected = folder / ("state.ckpt" if steps else "net-2.ckpt")
+
+    for named in ("first", str(folder.parent), str(folder)):
+        assert find_state(tmp_path, named).path == expected
+    assert find_state(tmp_path, str(folder / "net-2.ckpt")).path == folder / "net-2.ckpt"
+
+
+def test_a_state_that_comes_from_elsewhere(tmp_path: Path) -> None:
+    """A URL of one file is fetched; what the launch brings is named by the launch."""
+    url = "https://host/net-2.ckpt?Signature=word-for-tests"
+
+    assert find_state(tmp_path, url).url == url
+    assert find_state(tmp_path, "launch", launched={"checkpoint": url}).url == url
+    assert find_state(tmp_path, "launch", launched={"brings_data": True}).is_inside
+
+
+@pytest.mark.parametrize(
+    ("named", "mode", "words"),
+    [
+        ("frist", {}, ["no state of a training of net in", "did you mean 'first'?", "run id"]),
+        ("a/b.ckpt", {}, ["no state of a training of net in a/b.ckpt"]),
+        ("obs://b/run?x=secret", {}, ["expected the URL of one .ckpt file"]),
+        ("launch", {}, ["the launch brings no model or dataset"]),
+        ("first", {"checkpoint": "x.ckpt"}, ["mode.checkpoint is given as well"]),
+        ("first", {"epochs": None}, ["mode 'try' does not train", "mode.checkpoint=first"]),
+    ],
+)
+def test_a_state_that_cannot_be_meant(
+    tmp_path: Path, named: str, mode: dict[str, Any], words: list[str]
+) -> None:
+    """Each is refused at its key before anything runs."""
+    train(tmp_path / "outputs", "first")
+
+    text = mistake(find_state(tmp_path, named, **mode))
+
+    assert text.startswith("mode.resume: ")
+    assert "secret" not in text
+    assert [word for word in words if word not in text] == []

@@ -40,7 +40,7 @@ def look(context: Context) -> Outlook:
 def build(
     context: Context, folders: tuple[Path, ...], checkpoint: Checkpoint | None = None
 ) -> Session:
-    """The session, with the checkpoint's weights where there is one."""
+    """The session, with the checkpoint's weights where there is one; a state is for train."""
     from pipeline.training import interrupts
 
     started = time.monotonic()
@@ -49,7 +49,7 @@ def build(
     # Heard from before numpy and MindSpore start their threads: none of them may take a Ctrl-C.
     with interrupts.heard():
         built = _build(context, folders)
-        if checkpoint is not None:
+        if checkpoint is not None and context.job.mode.resume is None:
             from pipeline.training.session import load_weights
 
             # A network that is only measured has no use for weights that nobody has trained.

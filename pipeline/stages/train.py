@@ -51,8 +51,11 @@ def look(context: Context) -> Outlook:
     runs_on="every",
     keys=("mode.epochs", "mode.learning_rate", "mode.momentum"),
 )
-def train(context: Context, session: Session) -> Checkpoint:
-    """Trains from the newest good state on; every epoch is saved before it is counted."""
+def train(context: Context, session: Session, checkpoint: Checkpoint | None = None) -> Checkpoint:
+    """Trains from the newest good state on; every epoch is saved before it is counted.
+
+    Where there is none, that is the checkpoint with `mode.resume`.
+    """
     from pipeline.training import interrupts, loop
 
     name, folder, epochs = context.job.model.name, _folder(context), context.job.mode.epochs or 0
@@ -81,6 +84,7 @@ def train(context: Context, session: Session) -> Checkpoint:
             rank=here.rank,
             size=here.size,
             plan=plan,
+            start_from=checkpoint.path if checkpoint and context.job.mode.resume else None,
             measure=lambda: _measure(session),
         )
     if not here.is_first:
