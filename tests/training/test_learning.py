@@ -57,6 +57,8 @@ def bits(session: Session) -> dict[str, bytes]:
     return {name: p.asnumpy().tobytes() for name, p in session.state().items()}
 
 
+# RMSProp is not among them: on a CPU its moments differ in the last bit after going on, though all
+# of its state has come back.
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["Momentum", "SGD", "Adam", "AdamWeightDecay", "Adagrad"])
 @pytest.mark.parametrize("schedule", [schedules.constant, schedules.cosine])
