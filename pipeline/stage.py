@@ -27,7 +27,8 @@ class Outlook:
     """What a stage says beforehand: what it would do, or why it need not.
 
     `changed` means that something is here, but no longer what the job asks for. What is done
-    already gives its products, and its facts and metrics for the record, once more.
+    already gives its products, and its facts and metrics for the record, once more. `mistakes` are
+    what it would refuse, so that nothing need run to find that out.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Outlook:
     products: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    mistakes: tuple[Mistake, ...] = ()
 
 
 class Look(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.context import Context
+from pipeline.errors import ConfigError
 from pipeline.stage import Outlook, Stage
 
 
@@ -31,11 +32,19 @@ def ask(stages: Sequence[Stage], context: Context) -> None:
 
 
 def foresee(stages: Sequence[Stage], context: Context) -> list[Step]:
-    """The steps of the whole job, in a run folder that a fresh start will have put aside."""
+    """The steps of the whole job, in a run folder that a fresh start will have put aside.
+
+    Raises:
+        ConfigError: what lies here tells already that a stage would refuse it.
+    """
     if context.reason_to_start_anew:
         unused = context.folder / ".not-yet"
         context = replace(context, folder=unused, previous=None)
-    return decide(stages, context)
+    decided = decide(stages, context)
+    mistakes = [mistake for step in decided for mistake in step.outlook.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return decided
 
 
 def decide(stages: Sequence[Stage], context: Context) -> list[Step]:

@@ -16,7 +16,13 @@ from pathlib import Path
 from pipeline import archives, arrivals, files, locks, receipts
 from pipeline.console import counted
 from pipeline.context import Context
-from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError, ObjectMissingError
+from pipeline.errors import (
+    ArchiveError,
+    DamagedArchiveError,
+    IntegrityError,
+    Mistake,
+    ObjectMissingError,
+)
 from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
 from pipeline.stage import State
@@ -35,13 +41,28 @@ def state_of(context: Context, item: Fetched, folder: Path) -> tuple[State, str]
     problem = _problem(item, folder)
     if problem:
         return "todo", f"would unpack it again: {problem}"
-    excess = _excess(context, item, folder)
-    if excess:
-        return "changed", f"would refuse it: {excess}"
+    found = excess(context, item, folder)
+    if found:
+        return "changed", f"would refuse it: {found.problem}"
     if not context.job.dataset.keep_archives and item.path.exists():
         return "todo", "already unpacked; would drop the archive (dataset.keep_archives=false)"
     members = counted(receipt.get("members", 0), "member")
     return "done", f"already unpacked: {members}, {human_bytes(receipt.get('total_bytes', 0))}"
+
+
+def excess(context: Context, item: Fetched, folder: Path) -> Mistake | None:
+    """Which limit, lowered since it was unpacked, this folder is beyond."""
+    limits, receipt = context.job.dataset.limits, receipts.last(folder)
+    members, size_bytes = receipt.get("members", 0), receipt.get("total_bytes", 0)
+    unpacked = f"unpacks to {human_bytes(size_bytes)}"
+    if members > limits.members:
+        return _beyond(item, "members", f"has {counted(members, 'member')}", f"{limits.members:,}")
+    if size_bytes > limits.bytes:
+        return _beyond(item, "bytes", unpacked, human_bytes(limits.bytes))
+    if item.size_bytes and size_bytes > limits.ratio * item.size_bytes:
+        packed = f"{limits.ratio:g} times its {human_bytes(item.size_bytes)}"
+        return _beyond(item, "ratio", unpacked, packed)
+    return None
 
 
 def unpack_once(context: Context, item: Fetched, folder: Path) -> None:
@@ -61,9 +82,9 @@ def unpack_once(context: Context, item: Fetched, folder: Path) -> None:
                 log.info("%s is unpacked now; another process did it", item.name)
             else:
                 _unpack(context, item, folder, count)
-    excess = _excess(context, item, folder)
-    if excess:
-        raise ArchiveError(f"{item.name}: {excess}; raise that limit, or use another archive.")
+    found = excess(context, item, folder)
+    if found:
+        raise ArchiveError(f"{found.problem}; {found.remedy}.")
     if not context.job.dataset.keep_archives and item.path.exists():
         unpacked_bytes = int(receipts.last(folder).get("total_bytes", 0))
         silence_s = context.job.cluster.node_wait_s
@@ -84,20 +105,10 @@ def _problem(item: Fetched, folder: Path) -> str:
     return receipts.damage(folder)
 
 
-def _excess(context: Context, item: Fetched, folder: Path) -> str:
-    """Which limit, lowered since it was unpacked, this folder is beyond."""
-    limits, receipt = context.job.dataset.limits, receipts.last(folder)
-    members, size_bytes = receipt.get("members", 0), receipt.get("total_bytes", 0)
-    if members > limits.members:
-        held = counted(members, "member")
-        return f"it has {held}, but dataset.limits.members allows {limits.members:,}"
-    unpacked = f"it unpacks to {human_bytes(size_bytes)}"
-    if size_bytes > limits.bytes:
-        return f"{unpacked}, but dataset.limits.bytes allows {human_bytes(limits.bytes)}"
-    if item.size_bytes and size_bytes > limits.ratio * item.size_bytes:
-        packed = f"{limits.ratio:g} times its {human_bytes(item.size_bytes)}"
-        return f"{unpacked}, but dataset.limits.ratio allows {packed}"
-    return ""
+def _beyond(item: Fetched, limit: str, what: str, allowed: str) -> Mistake:
+    key = f"dataset.limits.{limit}"
+    problem = f"{item.name}: it {what}, but {key} allows {allowed}"
+    return Mistake(key, problem, "", "raise that limit, or use another archive")
 
 
 def _unpack(context: Context, item: Fetched, folder: Path, on_bytes: OnBytes) -> None:

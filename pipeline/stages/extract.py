@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline import inputs, pretrained, receipts, unpacking
 from pipeline.archives import stem
 from pipeline.context import Context
+from pipeline.errors import Mistake
 from pipeline.inputs import Fetched
 from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
@@ -22,7 +23,8 @@ def look(context: Context) -> Outlook:
     text = "\n".join(f"{name}: {reason}" for name, (_, reason) in states.items())
     found = {state for state, _ in states.values()}
     if found != {"done"}:
-        return Outlook(text, "changed" if "changed" in found else "todo")
+        state: State = "changed" if "changed" in found else "todo"
+        return Outlook(text, state, mistakes=_refused(context, fetched))
     folders = tuple(_folder(context, item) for item in fetched)
     checkpoint = _checkpoint(context, folders, context.products.get("checkpoint"))
     products = {"folders": folders, "checkpoint": checkpoint}
@@ -43,6 +45,14 @@ def extract(
     folders = tuple(_folder(context, item) for item in archives)
     context.record(**_facts(folders))
     return folders, _checkpoint(context, folders, checkpoint)
+
+
+def _refused(context: Context, fetched: tuple[Fetched, ...]) -> tuple[Mistake, ...]:
+    """What is unpacked already, but is more than today's limits allow."""
+    packed = [(item, _folder(context, item)) for item in fetched if item.kind == "archive"]
+    there = [(item, folder) for item, folder in packed if folder.is_dir()]
+    found = [unpacking.excess(context, item, folder) for item, folder in there]
+    return tuple(filter(None, found))
 
 
 def _state_of(context: Context, item: Fetched) -> tuple[State, str]:

@@ -15,11 +15,11 @@ import pytest
 
 from pipeline import files, receipts
 from pipeline.context import Context
-from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError
+from pipeline.errors import ArchiveError, ConfigError, DamagedArchiveError, IntegrityError
 from pipeline.job import Archive, Dataset, Job
 from pipeline.stages.extract import extract, look
 from pipeline.stages.fetch import fetch
-from tests.running import context_of, files_below, make_archive, make_job
+from tests.running import context_of, files_below, go, make_archive, make_job
 
 
 @pytest.fixture
@@ -123,6 +123,21 @@ def test_a_lowered_limit_refuses_what_is_unpacked(
         unpacked(strict)
     assert look(context).state == "done"
     assert folder.is_dir()
+
+
+def test_a_lowered_limit_leaves_a_finished_run_alone(tmp_path: Path) -> None:
+    """The job is refused at the key to turn; the record of what was finished stays."""
+    job = make_job(tmp_path)
+    folder = go(job).folder
+    record = (folder / "manifest.json").read_bytes()
+    limits = job.dataset.limits.model_copy(update={"members": 1, "ratio": 0.01})
+    dataset = job.dataset.model_copy(update={"limits": limits})
+
+    with pytest.raises(ConfigError, match=r"^dataset\.limits\.members: set\.zip: it has 2 members"):
+        go(job.model_copy(update={"dataset": dataset}))
+
+    assert (folder / "manifest.json").read_bytes() == record
+    assert go(job).was_done
 
 
 def test_another_content_is_named(context: Context) -> None:
