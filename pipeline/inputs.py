@@ -53,7 +53,7 @@ def kind_of(archive: Archive) -> Kind:
     """Whether it is an archive to unpack, a folder to copy or a folder to use in place."""
     if archive.mount:
         return "mount"
-    if archive.url.endswith("/"):
+    if sources.without_query(archive.url).endswith("/"):
         return "folder"
     path = sources.local_path(archive.url)
     return "folder" if path is not None and path.is_dir() else "archive"
@@ -86,6 +86,8 @@ def as_known(archive: Archive, datasets: Path) -> Archive:
     if kind_of(archive) != "archive":
         return archive
     folder = archive.model_copy(update={"url": f"{archive.url}/"})
+    if kind_of(folder) != "folder":
+        return archive
     return folder if receipts.last(landing_place(folder, datasets, datasets)) else archive
 
 

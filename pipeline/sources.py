@@ -16,6 +16,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -36,6 +37,16 @@ def local_path(url: str) -> Path | None:
     """Where the source lies on this machine, if it does."""
     place = normalise(url)
     return None if is_url(place) else Path(place)
+
+
+def without_query(url: str) -> str:
+    """The URL as far as it names a place; in a bucket, as on a disk, a "?" is part of the name.
+
+    >>> without_query("https://host/set/?key=a/b"), without_query("obs://b/what?/")
+    ('https://host/set/', 'obs://b/what?/')
+    """
+    is_web = url.lower().startswith(("http://", "https://"))
+    return re.split("[?#]", url, maxsplit=1)[0] if is_web else url
 
 
 def here(url: str) -> Version | None:

@@ -249,6 +249,27 @@ def test_a_changed_folder_is_here_while_the_new_one_comes(tmp_path: Path) -> Non
     assert (path / "a.txt").read_text() == "afterwards"
 
 
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://host/set/?key=word", "folder"),
+        ("https://host/a.zip?folder=x/", "archive"),
+        ("obs://bucket/set/", "folder"),
+        ("/data/none.zip", "archive"),
+    ],
+)
+def test_the_query_does_not_tell_what_an_input_is(url: str, kind: str, tmp_path: Path) -> None:
+    """A signed URL names a folder by its path alone."""
+    archive = Archive(url=url, name="a.zip")
+    receipts_of = tmp_path / "downloads" / "a.zip"
+    receipts_of.parent.mkdir()
+    receipts_of.write_bytes(b"x")
+    receipts.add(receipts_of, sha256="abc")
+
+    assert inputs.kind_of(archive) == kind
+    assert inputs.as_known(archive, tmp_path / "downloads") == archive
+
+
 def test_a_mount_is_used_in_place(tmp_path: Path) -> None:
     """Nothing of a mount is copied; without its folder there is something to do."""
     (tmp_path / "mounted").mkdir()
