@@ -120,10 +120,13 @@ def announced(archive: Archive, limits: Limits) -> tuple[Archive, int | None]:
     return folder if is_folder else archive, size_bytes
 
 
-def needed_bytes(path: Path, size_bytes: int | None) -> int:
+def needed_bytes(archive: Archive, path: Path, size_bytes: int | None, way: Way) -> int:
     """What the disk must have room for, as far as it is known, until the input can be used."""
-    unpacked_bytes = receipts.last(path).get("unpacked_bytes", 0)
-    return max(0, (size_bytes or 0) - inputs.arrived_bytes(path)) + int(unpacked_bytes)
+    coming_bytes = max(0, (size_bytes or 0) - inputs.arrived_bytes(path))
+    is_unpacked = way.datasets is not None and inputs.kind_of(archive) == "archive"
+    # Nobody packs what becomes longer by it.
+    least_bytes = (size_bytes or 0) if is_unpacked and archive.name.lower().endswith(".zip") else 0
+    return coming_bytes + max(int(receipts.last(path).get("unpacked_bytes", 0)), least_bytes)
 
 
 def drop(fetched: Fetched, *, unpacked_bytes: int, silence_s: float) -> None:

@@ -154,8 +154,8 @@ def require_space(path: Path, needed_bytes: int) -> None:
     Raises:
         DiskFullError: it has not.
     """
-    free_bytes = _free_bytes(path)
-    if free_bytes < needed_bytes:
+    free_bytes = free_bytes_at(path)
+    if free_bytes is not None and free_bytes < needed_bytes:
         raise DiskFullError(
             f"{path} needs {human_bytes(needed_bytes)} more, but only {human_bytes(free_bytes)} "
             f"of disk space are free there; free {human_bytes(needed_bytes - free_bytes)}, or "
@@ -165,12 +165,18 @@ def require_space(path: Path, needed_bytes: int) -> None:
 
 def free_space(path: Path) -> str:
     """What is free on the disk that holds, or would hold, this path, for people."""
-    return human_bytes(_free_bytes(path))
+    free_bytes = free_bytes_at(path)
+    return "nobody knows how much" if free_bytes is None else human_bytes(free_bytes)
 
 
-def _free_bytes(path: Path) -> int:
+def free_bytes_at(path: Path) -> int | None:
+    """What is free on the disk that holds, or would hold, this path; None if it does not tell.
+
+    Some network file systems say that they have no bytes at all, and take files all the same.
+    """
     existing = next((p for p in (path, *path.parents) if p.exists()), Path("/"))
-    return shutil.disk_usage(existing).free
+    usage = shutil.disk_usage(existing)
+    return usage.free if usage.total else None
 
 
 def human_bytes(size: float) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import ConfigError, DiskFullError, Mistake
-from pipeline.files import human_bytes
+from pipeline.files import free_bytes_at, free_space, human_bytes
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +47,8 @@ def require_room(key: str, folder: Path, needed: Mapping[str, int]) -> None:
     Raises:
         DiskFullError: it has not; `key` is named as what to set.
     """
-    total_bytes, free_bytes = sum(needed.values()), _free_bytes(folder)
-    if total_bytes > free_bytes:
+    total_bytes, free_bytes = sum(needed.values()), free_bytes_at(folder)
+    if free_bytes is not None and total_bytes > free_bytes:
         listed = ", ".join(f"{name} {human_bytes(size)}" for name, size in needed.items() if size)
         raise DiskFullError(
             f"{key}: {human_bytes(total_bytes)} have to land ({listed}), but the disk has no more "
@@ -61,7 +60,7 @@ def require_room(key: str, folder: Path, needed: Mapping[str, int]) -> None:
 def log_choice(key: str, candidates: Sequence[str], chosen: Path) -> None:
     """Says which of several folders it is."""
     if len(candidates) > 1:
-        log.info("chose %s=%s, %s free", key, chosen, human_bytes(_free_bytes(chosen)))
+        log.info("chose %s=%s, %s free", key, chosen, free_space(chosen))
 
 
 def _nearest(path: Path) -> Path:
@@ -74,4 +73,5 @@ def _can_be_written(path: Path) -> bool:
 
 
 def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(_nearest(path)).free
+    # Of several folders, one that does not tell is the last to take.
+    return free_bytes_at(path) or 0

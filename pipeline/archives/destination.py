@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from typing import Union
 
 from pipeline.archives.member import Contents, Kind, Member
 from pipeline.errors import ArchiveError, DamagedArchiveError, DiskFullError
-from pipeline.files import human_bytes
+from pipeline.files import free_bytes_at, human_bytes
 from pipeline.storage import OnBytes
 
 Chunk = Union[bytes, bytearray, memoryview]
@@ -72,8 +71,8 @@ class Destination:
             self._room_bytes = _LOOK_BYTES
 
     def _require_bytes(self, size_bytes: int) -> None:
-        free_bytes = shutil.disk_usage(self.folder).free
-        if size_bytes > free_bytes:
+        free_bytes = free_bytes_at(self.folder)
+        if free_bytes is not None and size_bytes > free_bytes:
             raise DiskFullError(
                 f"{self._archive}: unpacks to {human_bytes(size_bytes)} more, but the disk has "
                 f"{human_bytes(free_bytes)} free for {self.folder.parent}; free some of its space, "

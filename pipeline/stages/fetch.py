@@ -62,7 +62,7 @@ def fetch(context: Context) -> Products:
             if found != archive:
                 archive = found
                 path = inputs.landing_place(archive, context.downloads, context.datasets)
-            needed[archive.name] = arrivals.needed_bytes(path, size_bytes)
+            needed[archive.name] = arrivals.needed_bytes(archive, path, size_bytes, way)
         items.append((archive, path))
     places.require_room("cluster.data_dir", context.data_dir, needed)
     return _products(context, [_fetch_one(context, way, *item) for item in items])

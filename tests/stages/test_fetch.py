@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.context import Context
 from pipeline.errors import DiskFullError, StorageError
 from pipeline.job import Archive, Job
 from pipeline.pretrained import Checkpoint
+from pipeline.stages.extract import extract
 from pipeline.stages.fetch import fetch, look
 from tests.running import context_of, make_archive, make_job
 from tests.servers import WebServer, closed_port, serving
@@ -181,16 +183,30 @@ def test_a_plan_says_from_where_a_download_would_go_on(tmp_path: Path, web: WebS
 
 
 def test_too_little_room_is_told_before_anything_comes(tmp_path: Path) -> None:
-    """All that has to come is added up; the message names the key that chooses the disk."""
+    """What has to come and what it unpacks to, at least; the key that chooses the disk is named."""
     huge = tmp_path / "huge.zip"
     with huge.open("wb") as file:
         file.truncate(15 << 40)
     context = of_place(tmp_path, str(huge))
 
-    with pytest.raises(DiskFullError, match=r"cluster\.data_dir.*set\.zip 16\.5 TB"):
+    with pytest.raises(DiskFullError, match=r"cluster\.data_dir.*set\.zip 33\.0 TB"):
         fetch.run(context, {})
 
     assert list(context.data_dir.rglob("*.part")) == []
+
+
+def test_a_disk_that_tells_nothing_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network file systems report no blocks at all; that is no reason to refuse."""
+    usage = shutil.disk_usage(tmp_path)._replace(total=0, used=0, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    context = context_of(make_job(tmp_path))
+
+    (fetched,) = fetch.run(context, {})["archives"]
+
+    assert fetched.path.is_file()
+    assert extract.run(context, {"archives": (fetched,)})["folders"][0].is_dir()
 
 
 def test_a_changed_folder_is_fetched_anew(tmp_path: Path) -> None:
