@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from pipeline.errors import Mistake
 from pipeline.inputs import Fetched
 from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
+
+log = logging.getLogger(__name__)
 
 
 def look(context: Context) -> Outlook:
@@ -42,6 +45,8 @@ def extract(
             unpacking.unpack_once(context, item, _folder(context, item))
         if not _is_linked(context, item):
             _link(_link_path(context, item), _link_target(context, item))
+        elif _is_in_the_way(context, item):
+            log.info("%s: no link to its data, %s", item.name, _what_is_there(context, item))
     folders = tuple(_folder(context, item) for item in archives)
     context.record(**_facts(folders))
     return folders, _checkpoint(context, folders, checkpoint)
@@ -114,6 +119,21 @@ def _is_linked(context: Context, item: Fetched) -> bool:
     if not link.is_symlink():
         return link.exists()
     return str(link.readlink()) == _link_target(context, item)
+
+
+def _is_in_the_way(context: Context, item: Fetched) -> bool:
+    """Whether something else than a link, and than the data themselves, bears its name."""
+    link = _link_path(context, item)
+    return not link.is_symlink() and link.absolute() != _folder(context, item).absolute()
+
+
+def _what_is_there(context: Context, item: Fetched) -> str:
+    """Why nobody can have a link there."""
+    link, folder = _link_path(context, item), _folder(context, item)
+    whose = (
+        "is where data are kept" if link in (context.downloads, context.datasets) else "was here"
+    )
+    return f"for {link} {whose}; they lie in {folder}"
 
 
 def _link_target(context: Context, item: Fetched) -> str:

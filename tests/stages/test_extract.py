@@ -270,6 +270,28 @@ def test_a_persons_own_folder_is_left_alone(context: Context) -> None:
     assert look(context).state == "done"
 
 
+@pytest.mark.parametrize("name", ["downloads", "datasets"])
+def test_an_archive_called_like_a_folder_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """It is unpacked and used; the log says that no link leads to it, why, and where it lies."""
+    caplog.set_level(logging.INFO, "pipeline")
+    job = make_job(tmp_path)
+    archive = job.dataset.archives[0].model_copy(update={"name": f"{name}.zip"})
+    dataset = replace_archives(job, (archive,))
+    context = context_of(job.model_copy(update={"dataset": dataset}))
+    context.products.update(fetch.run(context, {}))
+
+    folder = unpacked(context)
+
+    assert sorted(files_below(folder)) == ["test/b.txt", "train/a.txt"]
+    assert caplog.records[-1].getMessage() == (
+        f"{name}.zip: no link to its data, for {context.data_dir / name} is where data are kept; "
+        f"they lie in {folder}"
+    )
+    assert look(context).state == "done"
+
+
 def test_a_damaged_archive_leaves_no_folder(context: Context) -> None:
     """Half of an archive never passes for the whole."""
     path = context.products["archives"][0].path
