@@ -98,7 +98,8 @@ def learn(value: Any) -> None:
         for item in value:
             learn(item)
     elif isinstance(value, str) and mask_url(value) != value:
-        _learned.update(dict.fromkeys(_spellings(value), mask_url(value)))
+        # Spelled alike, so that a command stays one that a shell can read.
+        _learned.update(zip(_spellings(value), _spellings(mask_url(value))))
         user, _, query = _parts(value)
         for secret in (user, query):
             if len(secret) >= _SECRET_LENGTH:
@@ -136,8 +137,14 @@ def _mask_found(found: re.Match[str]) -> str:
     return mask_url(url) + found.group()[len(url) :]
 
 
-def _spellings(text: str) -> set[str]:
+def _spellings(text: str) -> list[str]:
     """As it is, and as JSON, Python, a shell and a web request write it between their quotes."""
-    quoted = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    quoted |= {repr(text)[1:-1], text.replace("'", r"\'"), quote(text, safe=_URL_MARKS)}
-    return quoted | {spelled.replace("'", "'\"'\"'") for spelled in quoted}
+    quoted = [
+        text,
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        repr(text)[1:-1],
+        text.replace("'", r"\'"),
+        quote(text, safe=_URL_MARKS),
+    ]
+    return quoted + [spelled.replace("'", "'\"'\"'") for spelled in quoted]

@@ -104,12 +104,13 @@ def test_whole_urls_are_told_apart_without_being_shown() -> None:
 
 def test_what_was_learned_is_masked_in_every_spelling() -> None:
     """As JSON, Python and a shell write it, and where its query stands alone."""
-    url = 'https://host/a b.zip?Signature=it\'s "hidden" <so>'
+    url = "https://host/it's b.zip?Signature=it's \"hidden\" <so>"
     learn({"dataset": {"archives": [{"url": url}]}})
     spelled = [url, json.dumps(url), repr(url), shlex.join([url]), shlex.join([json.dumps(url)])]
 
     for text in [*spelled, url.partition("?")[2], *[f"see {text} there" for text in spelled]]:
         assert "hidden" not in mask(text)
+    assert shlex.split(mask(shlex.join(["a", url]))) == ["a", "https://host/it's b.zip?***"]
 
 
 @pytest.mark.parametrize("name", SECRET_VARIABLES)
