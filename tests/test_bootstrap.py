@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Each starts processes that install.
 pytestmark = pytest.mark.slow
 NEEDED_HERE = ("__init__", "bootstrap", "installed", "installation", "wheels")
-NEEDED_BELOW = ("errors", "files", "folders")
+NEEDED_BELOW = ("clock", "errors", "files", "folders")
 
 # Stands for the real command line: tells what can be imported, here and in a child process.
 CLI = """
