@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import mindspore
 import numpy as np
-from mindspore import Parameter, nn
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.nn.learning_rate_schedule import LearningRateSchedule
 
 from pipeline.errors import TrainingError
 from pipeline.training import schedules
@@ -21,12 +23,29 @@ if TYPE_CHECKING:
 Metric = Callable[..., float]
 
 
+class _Rates(LearningRateSchedule):
+    """The rate of each step by the optimizer's count; after the last step it stays.
+
+    A training that goes on with longer steps has counted more of them than are to come, and a
+    list, which MindSpore would take, must not be asked beyond its end.
+    """
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        super().__init__()
+        self.rates = Tensor(rates, mindspore.float32)
+        self.last = Tensor([len(rates) - 1], mindspore.int32)
+
+    def construct(self, global_step: Tensor) -> Tensor:
+        """The rate of this step."""
+        return ops.gather(self.rates, ops.minimum(global_step, self.last), 0)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What makes the parts of learning; without a word of the job's, as the official samples do.
 
     `optimizer(weights, learning_rate=, momentum=, loss_scale=)`, where the rate is one number or
-    a list with one for each step; `schedule(learning_rate, steps_per_epoch, epochs)`;
+    a cell that gives that of each step; `schedule(learning_rate, steps_per_epoch, epochs)`;
     `loss(sparse=, reduction=)`; `metric(logits, labels)`.
     """
 
@@ -47,10 +66,10 @@ class Recipe:
         Raises:
             TrainingError: it refuses its arguments, or what was made is no optimizer.
         """
-        rate = rates[0] if len(rates) == 1 else list(rates)
+        rate = rates[0] if len(rates) == 1 else _Rates(rates)
         try:
             made = self.optimizer(weights, learning_rate=rate, **offered)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise TrainingError(
                 f"mode.optimizer refuses its arguments ({first_sentence(error)}); expected ones "
                 f"that it takes. Change them."

@@ -101,6 +101,22 @@ def test_each_step_has_the_rate_of_its_place(tmp_path: Path, make_session: MakeS
         assert weight.asnumpy().tobytes() == first[name].asnumpy().tobytes() != before[name]
 
 
+def test_a_training_longer_than_its_rates_stays_at_the_last(
+    tmp_path: Path, make_session: MakeSession
+):
+    """Steps counted before going on with larger batches do not lead beyond the rates."""
+
+    def falling(rate: float, steps: int, epochs: int) -> list[float]:
+        return [rate / 2] + [rate] * (steps * epochs - 1)
+
+    session = make_session(recipe=recipe(schedule=falling), epochs=1)
+
+    losses = [row["loss"] for row in train(session, tmp_path)]
+
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[-2]
+
+
 def test_rates_are_the_jobs_and_not_the_checkpoints(tmp_path: Path, make_session: MakeSession):
     """A training that goes on with another rate, or schedule, learns by that one."""
     from pipeline.training import parameters
