@@ -1,53 +1,32 @@
-"""Which checkpoint a job starts from, as weights or as a whole state; found before it runs."""
+"""Which checkpoint a job starts from, found before anything runs."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from pipeline import manifest, stage
-from pipeline.errors import CheckpointError, Mistake
-from pipeline.files import sha256_of
+from pipeline import manifest, resuming, stage
+from pipeline.errors import Mistake
 from pipeline.job import Archive, Job, is_checkpoint_path
 from pipeline.manifest import Manifest
-from pipeline.masking import mask
+from pipeline.masking import mask_url
 from pipeline.spelling import did_you_mean
 from pipeline.storage import is_url
-from pipeline.training import checkpoints
+from pipeline.wanted import Checkpoint, Wanted, at_hand, files_in
 
 log = logging.getLogger(__name__)
 
-_KEY, _RESUME = "mode.checkpoint", "mode.resume"
+_KEY = "mode.checkpoint"
 _TRAINING_METRIC = "accuracy"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint file at hand, and who it comes from."""
-
-    path: Path
-    sha256: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Where the checkpoint lies: a file here, a URL to fetch from, or inside what is brought."""
-
-    source: str
-    path: Path | None = None
-    url: str = ""
-    is_inside: bool = False
-
-
 def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
-    """What `mode.checkpoint` or `mode.resume` names; None when the job starts without one."""
+    """What `mode.resume` or `mode.checkpoint` names; None when the job starts without one."""
     if job.mode.resume is not None:
-        return _state(job, output_dir, job.mode.resume)
+        return resuming.find(job, output_dir, _brought(job))
     named = job.mode.checkpoint
     if named is None:
         stages, _ = stage.find_all(job.mode.stages)
@@ -66,39 +45,6 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
         return Mistake(_KEY, f"there is no file {named}", "", _choices(job, output_dir))
     model = next((url for url in job.launched.models if url.rpartition("/")[2] == named), "")
     return _at(model, "a brought model") if model else _of_run(job, output_dir, named)
-
-
-def _state(job: Job, output_dir: Path, named: str) -> Wanted | Mistake:
-    """The whole state to go on from."""
-    remedy = "write a run id, a run's folder, a .ckpt file, its URL, or launch"
-    if job.mode.checkpoint is not None:
-        problem = f"{_KEY} is given as well, and a whole state has its own weights"
-        return Mistake(_RESUME, problem, "", f"leave out one of them: write {_KEY}=null")
-    if job.mode.epochs is None:
-        problem = f"mode {job.mode.name!r} does not train, it cannot go on from a state"
-        return Mistake(_RESUME, problem, "", f"write {_KEY}={named} for its weights")
-    if named == "launch":
-        problem = "launch: the launch brings no model or dataset"
-        return _brought(job) or Mistake(_RESUME, problem, "", remedy)
-    if "://" in named:
-        if named.partition("?")[0].endswith(".ckpt"):
-            return Wanted(named, url=named)
-        return Mistake(_RESUME, f"{mask(named)}: expected the URL of one .ckpt file", "", remedy)
-    if Path(named).is_file():
-        return Wanted(named, path=Path(named))
-    folder = Path(named) if is_checkpoint_path(named) else output_dir / named
-    states = (checkpoints.newest(place, job.model.name) for place in _places_in(folder))
-    found = next(filter(None, states), None)
-    if found is None:
-        problem = f"there is no state of a training of {job.model.name} in {folder}"
-        question = did_you_mean(named, [run.run_id for run in manifest.past(output_dir)])
-        return Mistake(_RESUME, problem, "", "; ".join(filter(None, (question, remedy))))
-    return Wanted(f"{named}, {found.path.name}", path=found.path)
-
-
-def _places_in(folder: Path) -> list[Path]:
-    """Where checkpoints lie: in a run's folder or in this one itself."""
-    return [place for place in (folder / "checkpoints", folder) if place.is_dir()]
 
 
 def _brought(job: Job) -> Wanted | None:
@@ -131,46 +77,27 @@ def packed_models(job: Job) -> tuple[Archive, ...]:
 
 
 def inside(folders: Sequence[Path], wanted: Wanted) -> Checkpoint:
-    """The first checkpoint file in the folders, by folder and then by path.
+    """The first checkpoint file in the folders, by folder and then by path; of states the furthest.
 
     Raises:
         CheckpointError: there is none; the message lists what was found.
     """
-    files = [path for folder in folders for path in _files_below(folder)]
-    found = [path for path in files if path.suffix == ".ckpt"]
-    if not found:
-        listed = [path.name for path in files]
-        more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
-        raise CheckpointError(
-            f"no .ckpt file lies in {', '.join(str(f) for f in folders)}; there is: "
-            f"{', '.join(listed[:10]) or 'nothing'}{more}. Add a model or a dataset with a "
-            f"checkpoint, or write {_KEY}=FILE."
-        )
+    if wanted.is_state:
+        return resuming.inside(folders, wanted)
+    found = files_in(folders, _KEY)
     others = f"; there is also {', '.join(path.name for path in found[1:6])}" if found[1:] else ""
     log.info("took the checkpoint %s%s", found[0], others)
     return at_hand(wanted, found[0])
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """In order of names, without what is hidden: archives made on a Mac hold `__MACOSX/._name`."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(p[0] in "._" for p in path.relative_to(folder).parts)
-    ]
-
-
-def at_hand(wanted: Wanted, path: Path) -> Checkpoint:
-    """The checkpoint at this path, with its digest."""
-    status = path.stat()
-    return Checkpoint(path, _sha256(path, status.st_size, status.st_mtime_ns), wanted.source)
-
-
-@lru_cache(maxsize=8)
-def _sha256(path: Path, size_bytes: int, mtime_ns: int) -> str:
-    """Read once while the file stays the same: it is asked for once per stage."""
-    del size_bytes, mtime_ns
-    return sha256_of(path)
+def to_fetch(wanted: Wanted, job: Job, downloads: Path) -> tuple[Archive, Path]:
+    """The file that has to be fetched, and where it lands."""
+    if wanted.is_run:
+        return resuming.to_fetch(wanted, job, downloads)
+    place = mask_url(wanted.url).split("?")[0].rstrip("/")
+    name = place.rpartition("/")[2]
+    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+    return Archive(url=wanted.url, name=name), downloads / f"{digest}-{name}"
 
 
 def _of_run(job: Job, output_dir: Path, named: str) -> Wanted | Mistake:

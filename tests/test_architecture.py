@@ -41,7 +41,10 @@ FLOORS = (
     ("stages",),
     ("unpacking",),
     ("gathering",),
-    ("arrivals", "context", "inputs", "loading", "pretrained", "places", "runfolder"),
+    (
+        *("arrivals", "context", "inputs", "loading", "places", "runfolder"),
+        *("pretrained", "resuming", "wanted"),
+    ),
     ("publish", "report"),
     ("manifest", "sources", "stage"),
     ("receipts",),

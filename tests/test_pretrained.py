@@ -13,10 +13,10 @@ from pipeline import pretrained
 from pipeline.errors import Mistake
 from pipeline.job import Launched
 from pipeline.manifest import Manifest
-from pipeline.pretrained import Wanted
 from pipeline.training import checkpoints
 from pipeline.training.device import Engine
 from pipeline.training.records import Partial, Progress
+from pipeline.wanted import Wanted
 from tests.running import DIGEST, make_job
 
 EVALUATE = ("fetch", "extract", "build", "evaluate", "export")
@@ -220,7 +220,8 @@ def test_a_state_that_comes_from_elsewhere(tmp_path: Path) -> None:
     [
         ("frist", {}, ["no state of a training of net in", "did you mean 'first'?", "run id"]),
         ("a/b.ckpt", {}, ["no state of a training of net in a/b.ckpt"]),
-        ("obs://b/run?x=secret", {}, ["expected the URL of one .ckpt file"]),
+        ("done", {}, ["has come through 4 epochs of 4", "raise mode.epochs"]),
+        ("train-net-x", {}, ["there is no state"]),
         ("launch", {}, ["the launch brings no model or dataset"]),
         ("first", {"checkpoint": "x.ckpt"}, ["mode.checkpoint is given as well"]),
         ("first", {"epochs": None}, ["mode 'try' does not train", "mode.checkpoint=first"]),
@@ -231,6 +232,7 @@ def test_a_state_that_cannot_be_meant(
 ) -> None:
     """Each is refused at its key before anything runs."""
     train(tmp_path / "outputs", "first")
+    save_states(tmp_path / "outputs" / "done", epochs=4)
 
     text = mistake(find_state(tmp_path, named, **mode))
 

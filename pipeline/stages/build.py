@@ -13,8 +13,8 @@ from pipeline import component, gathering, loading
 from pipeline.context import Context
 from pipeline.job import Job
 from pipeline.manners import call_at, make
-from pipeline.pretrained import Checkpoint
 from pipeline.stage import AlreadyDone, Outlook, stage
+from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.learning import Recipe

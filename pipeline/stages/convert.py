@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.context import Context
 from pipeline.files import human_bytes
-from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
+from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.exporting import Exported

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pipeline.context import Context
 from pipeline.files import write_json
 from pipeline.plain import plain
-from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
+from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session

@@ -11,8 +11,8 @@ from pipeline.archives import stem
 from pipeline.context import Context
 from pipeline.errors import Mistake
 from pipeline.inputs import Fetched
-from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
+from pipeline.wanted import Checkpoint, Wanted
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrivals, inputs, places, pretrained
+from pipeline import arrivals, inputs, places, pretrained, resuming
 from pipeline.arrivals import Way
 from pipeline.context import Context
 from pipeline.errors import CheckpointError, Mistake
@@ -16,8 +15,8 @@ from pipeline.files import human_bytes
 from pipeline.inputs import Fetched
 from pipeline.job import Archive
 from pipeline.masking import mask_url
-from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
+from pipeline.wanted import Checkpoint, Wanted, at_hand
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +54,9 @@ def ask(context: Context) -> None:
 def fetch(context: Context) -> Products:
     """Fetches what is missing or changed; each input lands whole or not at all."""
     way = _way(context)
+    wanted = _wanted(context)
+    for archive, path in resuming.leads(wanted, context.job, context.downloads) if wanted else ():
+        _fetch_one(context, way, archive, path)
     items, needed = [], {}
     for archive, path in _items(context):
         if not way.is_here(archive, path):
@@ -105,10 +107,7 @@ def _items(context: Context) -> list[tuple[Archive, Path]]:
         for archive in archives
     ]
     if wanted and wanted.url:
-        place = mask_url(wanted.url).split("?")[0].rstrip("/")
-        name = place.rpartition("/")[2]
-        digest = hashlib.sha256(place.encode()).hexdigest()[:8]
-        items.append((Archive(url=wanted.url, name=name), context.downloads / f"{digest}-{name}"))
+        items.append(pretrained.to_fetch(wanted, context.job, context.downloads))
     return items
 
 
@@ -127,7 +126,7 @@ def _products(context: Context, fetched: list[Fetched]) -> Products:
         return tuple(fetched), None, facts
     count = len(context.job.dataset.archives)
     path = wanted.path or fetched[-1].path
-    checkpoint = pretrained.at_hand(wanted, path)
+    checkpoint = at_hand(wanted, path)
     found = {"name": path.name, "kind": "checkpoint", "sha256": checkpoint.sha256}
     return tuple(fetched[:count]), checkpoint, [*facts[:count], found]
 

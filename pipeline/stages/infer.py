@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.context import Context
 from pipeline.data import Arrays
 from pipeline.files import write_atomically
-from pipeline.pretrained import Checkpoint
 from pipeline.stage import Outlook, stage
+from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.data import Array

@@ -7,15 +7,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import jsonlines, pretrained
+from pipeline import jsonlines
 from pipeline.console import counted, human_seconds
 from pipeline.context import Context
 from pipeline.files import write_atomically
 from pipeline.job import Job
-from pipeline.pretrained import Checkpoint, Wanted
 from pipeline.stage import Outlook, stage
 from pipeline.training import checkpoints
 from pipeline.training.plan import EarlyStopping, Plan, Row
+from pipeline.wanted import Checkpoint, Wanted, at_hand
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session
@@ -145,7 +145,7 @@ def _folder(context: Context) -> Path:
 
 
 def _checkpoint(path: Path) -> Checkpoint:
-    return pretrained.at_hand(Wanted("this training", path=path), path)
+    return at_hand(Wanted("this training", path=path), path)
 
 
 def _lines(rows: list[Row]) -> str:

@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.manifest import StageRecord
-from pipeline.pretrained import Checkpoint
 from pipeline.stages import convert
+from pipeline.wanted import Checkpoint
 from tests.jobs import ROOT, composed, mistakes_of
 from tests.running import context_of, make_job
 
