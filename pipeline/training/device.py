@@ -5,11 +5,14 @@ Names that are newer than MindSpore 2.2 are looked up here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
 import platform
 import re
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +79,22 @@ def use(target: str, *, device_id: int | None = None) -> Any:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     _set_target(mindspore, target, None if target == "CPU" else device_id)
     return mindspore
+
+
+@contextlib.contextmanager
+def in_scratch() -> Iterator[None]:
+    """The current folder is where `prepare` lets MindSpore leave what nobody reads.
+
+    Mixed precision writes the source of a rewritten network there, and reads it later. That source
+    puts folders with a math.py in front of Python's own modules; afterwards they are not there.
+    """
+    folder, places = Path.cwd(), list(sys.path)
+    os.chdir(os.environ.get(_LITTER_VARIABLES[0], folder))
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        sys.path[:] = places
 
 
 def engine() -> Engine:

@@ -16,7 +16,7 @@ from mindspore import Parameter, nn
 from pipeline.data import Arrays, Data
 from pipeline.errors import DatasetError
 from pipeline.training import order, parameters
-from pipeline.training.device import first_sentence
+from pipeline.training.device import first_sentence, in_scratch
 from pipeline.training.learning import Metric, Recipe, measured
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ def build(
     """
     _check(train, test)
     if precision != "O0":
-        network = mindspore.amp.auto_mixed_precision(network, precision)
+        with in_scratch():
+            network = mindspore.amp.auto_mixed_precision(network, precision)
     session = Session(
         network=network,
         loss=recipe.make_loss() if train is not None else None,

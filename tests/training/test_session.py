@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,11 +173,11 @@ def test_labels_below_zero_are_refused(make_session: MakeSession):
 
 
 def test_half_precision_trains_too(tmp_path: Path, make_session: MakeSession):
-    """With O2 the loss is scaled for the gradients, and told unscaled."""
+    """With each level the loss is scaled for the gradients, and told unscaled."""
     from pipeline.training import loop
 
     losses = {}
-    for precision in ("O0", "O2"):
+    for precision in ("O0", "O1", "O2", "O3"):
         rows: list[dict[str, float]] = []
         loop.train(
             make_session(precision=precision),
@@ -189,4 +190,20 @@ def test_half_precision_trains_too(tmp_path: Path, make_session: MakeSession):
         )
         losses[precision] = [row["loss"] for row in rows]
 
-    assert losses["O2"] == pytest.approx(losses["O0"], rel=0.02)
+    for found in losses.values():
+        assert found == pytest.approx(losses["O0"], rel=0.02)
+
+
+@pytest.mark.parametrize("precision", ["O1", "O2", "O3"])
+def test_mixed_precision_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_session: MakeSession, precision: str
+):
+    """MindSpore writes a network into the folder it is in, and changes where modules are found."""
+    monkeypatch.chdir(tmp_path)
+    places = list(sys.path)
+
+    make_session(precision=precision)
+
+    assert list(tmp_path.iterdir()) == []
+    assert Path.cwd() == tmp_path
+    assert sys.path == places
