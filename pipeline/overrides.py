@@ -75,12 +75,19 @@ def apply(config: DictConfig, setting: Setting, literals: Literals) -> Mistake |
         value = value_of(setting, _stands_for(config, setting.key, current), literals)
         # Like Hydra: a mapping typed onto a mapping adds to it, everything else replaces.
         merges = isinstance(value, dict) and isinstance(current, dict)
+        merges = merges and not _is_other_component(value, current)
         OmegaConf.update(config, setting.key, value, merge=merges, force_add=True)
     except (OmegaConfBaseException, ValueError, TypeError, IndexError) as error:
         return _mistake(setting, f"cannot be set like this: {_first_line(error)}", "")
     except RecursionError:
         return _mistake(setting, "is nested too deep", "expected a few levels of lists")
     return None
+
+
+def _is_other_component(value: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
+    """Whether the typed mapping names another target, which the old arguments do not belong to."""
+    target = value.get("_target_")
+    return target is not None and target != current.get("_target_")
 
 
 def _unknown(config: DictConfig, setting: Setting) -> Mistake:
@@ -95,6 +102,8 @@ def _unknown(config: DictConfig, setting: Setting) -> Mistake:
     is_known = setting.key.startswith(_OPEN) or types_at(Job, setting.key)
     can_be_added = is_known and isinstance(_select(config, parent), Mapping)
     adding = f"to add it write +{setting.key}=VALUE" if can_be_added else ""
+    if is_known and _select(config, parent) is None:
+        question, adding = "", f"write {parent}={{{name}: VALUE}}"
     remedy = "; ".join(filter(None, (question, adding)))
     return _mistake(setting, "there is no such key", remedy)
 

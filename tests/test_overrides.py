@@ -224,3 +224,22 @@ def test_text_in_the_place_of_a_reference_to_text_stays_text(tmp_path: Path) -> 
     arguments = composed(*chosen, "model.network.of=1.10", "model.network.to=2").job.model.network
 
     assert dict(arguments.arguments) == {"of": "1.10", "to": 2}
+
+
+def test_a_typed_component_is_another_one() -> None:
+    """Arguments of the target before are no arguments of this one; without a target they are."""
+    first = "mode.schedule={_target_: pipeline.training.schedules.cosine, warmup_epochs: 1}"
+    other = "mode.schedule={_target_: pipeline.training.schedules.step, every_epochs: 2}"
+    more = "mode.schedule={factor: 0.5}"
+
+    assert composed(first, other).job.mode.schedule.arguments == {"every_epochs": 2}
+    assert composed(other, more).job.mode.schedule.arguments == {"every_epochs": 2, "factor": 0.5}
+
+
+def test_a_key_below_null_is_written_with_what_is_above_it() -> None:
+    """There is nothing to add a value to, so the whole mapping is to be given."""
+    found = mistakes_of("mode.early_stopping.patience=2")
+
+    assert found["mode.early_stopping.patience"].remedy == (
+        "write mode.early_stopping={patience: VALUE}"
+    )
