@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 from pipeline.calls import Call, Problem, bind, signature_of
 from pipeline.component import IMPORT_FAILURES, WHERE
+from pipeline.spelling import did_you_mean
 
 TIMEOUT_S = 120.0
 _SCRIPT = "from pipeline import probe; probe.answer()"
@@ -72,6 +73,7 @@ def _problems_of(
     except IMPORT_FAILURES as error:
         reason = f"{type(error).__name__}: {error}"
         remedy = WHERE if isinstance(error, ModuleNotFoundError) else f"look into {module}"
+        remedy = did_you_mean(name, dir(sys.modules.get(module))) or remedy
         return (Problem(f"{target!r} cannot be imported: {reason}", remedy),)
     if not callable(found):
         problem = f"{target!r} is a {type(found).__name__}, not a class or function"

@@ -161,6 +161,7 @@ def test_probing_imports_with_the_variables_of_the_device(module: Path) -> None:
         "right": Call("probed.Net", 0, {"a": 1}),
         "wrong": Call("probed.Net", 0, {"b": 1}),
         "number": Call("probed.number", 0, {}),
+        "near": Call("probed.Nett", 0, {}),
         "raises": Call("checked_module.Net", 0, {}),
     }
 
@@ -168,6 +169,7 @@ def test_probing_imports_with_the_variables_of_the_device(module: Path) -> None:
 
     assert found["right"] == ()
     assert {problem.argument for problem in found["wrong"]} == {"a", "b"}
+    assert "did you mean 'Net'?" in found["near"][0].remedy
     assert "is a int" in found["number"][0].text
     assert "RuntimeError" in found["raises"][0].text
 
