@@ -111,3 +111,20 @@ def test_weights_alone_are_no_state(tmp_path: Path) -> None:
     words = " ".join(found.stderr.split())
     assert "holds no whole state of a training" in words
     assert "mode.checkpoint" in words
+
+
+def test_another_head_learns_on_from_what_fits(tmp_path: Path) -> None:
+    """The manifest lists what does not fit; asked for the whole, the job says how to go on."""
+    first = run(tmp_path, "mode.epochs=2", "run.id=first")
+    assert first.returncode == 0, first.stderr
+    head = ("mode=pretrain", "mode.epochs=1", "mode.checkpoint=first", "model.network.classes=12")
+
+    refused = run(tmp_path, *head, "run.id=strict")
+    found = run(tmp_path, *head, "run.id=loose", "mode.strict=false")
+
+    assert refused.returncode == 1
+    assert "write mode.strict=false" in " ".join(refused.stderr.split())
+    assert found.returncode == 0, found.stderr
+    (build,) = [s for s in manifest_of(tmp_path / "outputs" / "loose")["stages"] if "left_out" in s]
+    assert build["name"] == "build"
+    assert "fc3.weight is (10, 84) in the file, (12, 84) in the network" in build["left_out"][0]

@@ -50,11 +50,7 @@ def build(
     with interrupts.heard():
         built = _build(context, folders)
         if checkpoint is not None and context.job.mode.resume is None:
-            from pipeline.training.session import load_weights
-
-            # A network that is only measured has no use for weights that nobody has trained.
-            strict = context.job.mode.strict or context.job.mode.epochs is None
-            load_weights(built, checkpoint.path, strict=strict)
+            _load_weights(context, built, checkpoint)
     log.info("built %s in %.1f s", context.job.model.name, time.monotonic() - started)
     return built
 
@@ -81,6 +77,19 @@ def _build(context: Context, folders: tuple[Path, ...]) -> Session:
         precision=job.device.precision,
         accumulation=job.mode.gradient_accumulation,
     )
+
+
+def _load_weights(context: Context, built: Session, checkpoint: Checkpoint) -> None:
+    from pipeline.training.session import load_weights
+
+    # A network that is only measured has no use for weights that nobody has trained.
+    if context.job.mode.epochs is None:
+        load_weights(built, checkpoint.path)
+    elif context.job.mode.strict:
+        remedy = "to train on from what fits write mode.strict=false"
+        load_weights(built, checkpoint.path, remedy=remedy)
+    else:
+        context.record(left_out=load_weights(built, checkpoint.path, strict=False))
 
 
 def _recipe(job: Job) -> Recipe:

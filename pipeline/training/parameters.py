@@ -54,8 +54,10 @@ def write(path: Path, parameters: Iterable[Parameter], numbers: Mapping[str, int
     mindspore.save_checkpoint(entries, str(path), append_dict=dict(numbers), crc_check=True)
 
 
-def fill(targets: Mapping[str, Parameter], path: Path) -> None:
+def fill(targets: Mapping[str, Parameter], path: Path, *, remedy: str = "") -> None:
     """Every target holds the file's parameter of that name; optimizer state in it may be left over.
+
+    `remedy` is what else may be done where they do not fit.
 
     Raises:
         CheckpointError: names or shapes do not fit; all are listed, and nothing changed.
@@ -65,8 +67,8 @@ def fill(targets: Mapping[str, Parameter], path: Path) -> None:
     if problems:
         raise CheckpointError(
             f"{path} does not fit the network: {'; '.join(problems)}. "
-            f"Choose the model and dataset it was trained with, or another checkpoint; to train on "
-            f"from what fits write mode.strict=false."
+            f"Choose the model and dataset it was trained with, or another checkpoint"
+            f"{remedy and '; '}{remedy}."
         )
     for name, target in targets.items():
         target.set_data(Tensor(found[name].asnumpy(), target.dtype))
@@ -107,7 +109,11 @@ def _mismatches(targets: Mapping[str, Parameter], found: Mapping[str, Parameter]
 
 
 def _is_state(name: str, targets: Mapping[str, Parameter]) -> bool:
-    return name in _STATE_NAMES or name.partition(".")[2] in targets
+    # Optimizers name a weight's state with a prefix: moments.conv1.weight, mu_conv1.weight.
+    return name in _STATE_NAMES or any(
+        name.endswith((f".{target}", f"_{target}")) and "." not in name[: -len(target) - 1]
+        for target in targets
+    )
 
 
 def _some(names: list[str]) -> str:

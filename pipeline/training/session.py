@@ -116,23 +116,26 @@ def build(
     return replace(session, optimizer=optimizer, rates=rates)
 
 
-def load_weights(session: Session, path: Path, *, strict: bool = True) -> None:
+def load_weights(
+    session: Session, path: Path, *, strict: bool = True, remedy: str = ""
+) -> list[str]:
     """The network's weights are the file's; optimizer state in it is left alone.
 
     Without `strict` those that the file lacks, or has in another shape, stay as they are; all that
-    does not fit is named in the log.
+    does not fit is named in the log and given. With it `remedy` is what else may be done.
 
     Raises:
         CheckpointError: the file is missing or damaged, or does not fit the network.
     """
     problems: list[str] = []
     if strict:
-        parameters.fill(session.weights(), path)
+        parameters.fill(session.weights(), path, remedy=remedy)
     else:
         problems = parameters.fill_fitting(session.weights(), path)
     if problems:
         log.warning("loaded what fits from %s; left out: %s", path, "; ".join(problems))
     log.debug("loaded weights from %s", path)
+    return problems
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ def test_optimizer_state_beside_the_weights_is_left_alone(
     session = make_session(train=None)
     weights = values_of(session)
     moments = {f"moments.{name}": value for name, value in weights.items()}
+    moments = {**moments, **{f"mu_{name}": np.float32([1]) for name in weights}}
     scalars = {"learning_rate": np.float32([0.1]), "global_step": np.int32([7])}
 
     load_weights(
@@ -100,12 +101,13 @@ def test_without_strict_what_fits_is_loaded_and_the_rest_told(
     values["layers.3.weight"] = np.ones((9, 16), np.float32)
     values["classifier.weight"] = np.ones(3, np.float32)
 
-    load_weights(session, save(tmp_path / "odd.ckpt", values), strict=False)
+    left_out = load_weights(session, save(tmp_path / "odd.ckpt", values), strict=False)
 
     after = {name: p.asnumpy() for name, p in session.weights().items()}
     kept = {"layers.1.bias", "layers.3.weight"}
     assert all((after[n] == (before[n] if n in kept else 1)).all() for n in after)
     (told,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert all(problem in told for problem in left_out)
     assert "missing in the file: layers.1.bias" in told
     assert "unknown to the network: classifier.weight" in told
     assert "layers.3.weight is (9, 16) in the file, (4, 16) in the network" in told
