@@ -13,7 +13,7 @@ UNFIT := import sys; v = sys.version_info[:2]; \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test check bench lock clean
+.PHONY: help venv run test check bench docs lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ check: .venv/.dev  ## lint, format, types, architecture
 
 bench: .venv/.bench  ## measure each claim of speed beside other tools
 	.venv/bin/python -m benchmarks $(ARGS)
+
+docs: .venv/.dev  ## write the page of keys and the JSON Schemas anew, from the code
+	.venv/bin/python -m docs.reference
 
 lock: .venv/.made  ## choose the versions in constraints.txt anew, for every Python and platform
 	$(PIP) install --quiet uv

@@ -8,7 +8,15 @@ from types import MappingProxyType
 from typing import Annotated, Any, Optional
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 _RUN_ID = r"[\w][\w.\-]*"
 
@@ -92,6 +100,20 @@ def _dotted_name(value: str) -> str:
     return value
 
 
+_TEXT_SCHEMA = {"type": "string", "minLength": 1}
+_COMPONENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "_target_": {
+            "type": "string",
+            "pattern": r"^\w+(\.\w+)+$",
+            "description": "dotted name of what is called, yours or a library's",
+        }
+    },
+    "required": ["_target_"],
+    "additionalProperties": True,
+}
+
 FrozenMapping = Annotated[
     Mapping[str, Any], AfterValidator(_freeze), PlainSerializer(_thaw, return_type=dict)
 ]
@@ -101,9 +123,18 @@ FrozenTexts = Annotated[
 RunId = Annotated[Optional[str], AfterValidator(_run_id)]
 Sha256 = Annotated[Optional[str], AfterValidator(_sha256)]
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[Text, Field(description="the choice's name, as its file is called")]
 Place = Annotated[str, Field(min_length=1), AfterValidator(_place)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(sequence), Field(min_length=1)]
-Places = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Places = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_one_or_more),
+    Field(min_length=1),
+    # What editors are told is what a file holds, before it is read.
+    WithJsonSchema(
+        {"anyOf": [_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1}]}
+    ),
+]
 
 
 class Part(BaseModel):
@@ -119,7 +150,9 @@ class ComponentPart(Part):
     arguments: FrozenMapping
 
 
-Component = Annotated[ComponentPart, BeforeValidator(_split_component)]
+Component = Annotated[
+    ComponentPart, BeforeValidator(_split_component), WithJsonSchema(_COMPONENT_SCHEMA)
+]
 Components = Annotated[
     Mapping[str, Component], AfterValidator(_freeze), PlainSerializer(dict, return_type=dict)
 ]

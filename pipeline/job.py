@@ -19,6 +19,7 @@ from pipeline.fields import (
     ComponentPart,
     FrozenMapping,
     FrozenTexts,
+    Name,
     Part,
     Place,
     Places,
@@ -66,7 +67,7 @@ class WorldNames(Part):
 class Cluster(Part):
     """Where the job runs and where things land; no export place means that `collects_output`."""
 
-    name: Text
+    name: Name
     priority: float
     data_dir: Places
     output_dir: Places
@@ -95,7 +96,7 @@ class Archive(Part):
     """One input: an archive to unpack, a folder to copy, or a mount to use in place."""
 
     url: Place
-    name: Text
+    name: Annotated[Text, Field(description="file name that it gets, which tells its format")]
     sha256: Sha256 = None
     mount: bool = False
 
@@ -119,10 +120,14 @@ class UnpackingLimits(Part):
 class Dataset(Part):
     """What data, and how they are read."""
 
-    name: Text
+    name: Name
     sample: FrozenMapping = Field(default_factory=lambda: MappingProxyType({}))
     classes: Annotated[int, Field(ge=2)]
-    archives: Annotated[tuple[Archive, ...], BeforeValidator(sequence), Field(min_length=1)]
+    archives: Annotated[
+        tuple[Archive, ...],
+        BeforeValidator(sequence),
+        Field(min_length=1, description="the inputs; what a launch brings takes their place"),
+    ]
     loader: Component
     limits: UnpackingLimits
     keep_archives: bool = True
@@ -139,7 +144,7 @@ class Dataset(Part):
 class Model(Part):
     """What network."""
 
-    name: Text
+    name: Name
     network: Component
 
 

@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, Optional
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from pipeline.fields import Component, ComponentPart, Components, Part, Place, Text, Texts, sequence
+from pipeline.fields import (
+    Component,
+    ComponentPart,
+    Components,
+    Name,
+    Part,
+    Place,
+    Text,
+    Texts,
+    sequence,
+)
 
 # What stands beside them in metrics.json and in the manifest.
 _TAKEN_METRICS = (
@@ -28,19 +38,23 @@ def _made_by(target: str) -> Any:
 class EarlyStopping(Part):
     """When training ends before its last epoch: no better by `min_delta`, `patience` times."""
 
-    metric: Text = "accuracy"
-    patience: Annotated[int, Field(ge=1)] = 3
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    metric: Annotated[Text, Field(description="loss, accuracy, or one of mode.metrics")] = (
+        "accuracy"
+    )
+    patience: Annotated[int, Field(ge=1, description="measurings without gain, from 1")] = 3
+    min_delta: Annotated[float, Field(ge=0, description="what counts as gain, from 0")] = 0.0
 
 
 class Mode(Part):
     """What to do, and its numbers. Stages say which of the numbers they need."""
 
-    name: Text
-    stages: Texts
+    name: Name
+    stages: Annotated[Texts, Field(description="the verbs of the job, in order")]
     epochs: Annotated[Optional[int], Field(ge=1)] = None
     batch_size: Annotated[Optional[int], Field(ge=1)] = None
-    batches: Annotated[Optional[int], Field(ge=1)] = None
+    batches: Annotated[
+        Optional[int], Field(ge=1, description="batches of each split that read takes, from 1")
+    ] = None
     learning_rate: Annotated[Optional[float], Field(gt=0)] = None
     momentum: Annotated[Optional[float], Field(ge=0, lt=1)] = None
     optimizer: Component = _made_by("mindspore.nn.Momentum")
