@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from pipeline import homes
 from pipeline.arguments import Arguments, Setting
 from pipeline.component import find_code_in
 from pipeline.errors import Mistake
@@ -50,7 +51,7 @@ def choose(
     mistakes = list(arguments.mistakes)
     folders = tuple(_search_path(arguments, current_folder, mistakes))
     find_code_in([place for folder in folders for place in (folder, folder.parent)])
-    groups = Groups(root / "conf", folders)
+    groups = Groups(homes.conf_of(root), (*homes.added_to_ours(root), *folders))
     choices = Choices(groups, {EXPERIMENT: [], **groups.options()}, mistakes)
     choices.notes += groups.hidden()
     for setting in arguments.settings:

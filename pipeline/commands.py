@@ -22,6 +22,9 @@ def resume(found: Arguments, start_file: str) -> str:
 
 def following(found: Arguments, start_file: str, *, job: Job, manifest: Manifest) -> str:
     """What is most worth doing after this run was completed: a command, or a job on a platform."""
+    if job.mode.command is not None:
+        # What a script has done, and what could follow, is known to its author.
+        return ""
     if job.launched.is_launch:
         # What the platform passed is known to nobody who types.
         mode, *checkpoint = _next_mode(job, manifest)

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import flags, launched, overrides
+from pipeline import flags, homes, launched, overrides
 from pipeline.arguments import Arguments, Setting
 from pipeline.choices import EXPERIMENT, Choices, choose
 from pipeline.errors import ConfigError, Mistake
@@ -47,12 +47,14 @@ class _Desk:
 
 def roots(root: Path) -> set[str]:
     """The first parts of keys: groups and the top level of config.yaml."""
+    folder = homes.conf_of(root)
     try:
-        top = yaml.safe_load((root / "conf" / "config.yaml").read_text(encoding="utf-8"))
+        top = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         # What is wrong with the file is said when it is composed.
         top = None
-    groups = {path.name for path in (root / "conf").iterdir() if path.is_dir()}
+    folders = [folder, *homes.added_to_ours(root)]
+    groups = {path.name for found in folders for path in found.iterdir() if path.is_dir()}
     return groups | set(top if isinstance(top, dict) else ()) | {EXPERIMENT, "hydra"}
 
 
@@ -94,7 +96,8 @@ def compose(
 def _launch(
     arguments: Arguments, root: Path, current_folder: Path, variables: Mapping[str, str]
 ) -> Launch:
-    folders = [root / "conf", *(current_folder / text for text in arguments.config_dirs)]
+    own = [homes.conf_of(root), *homes.added_to_ours(root)]
+    folders = [*own, *(current_folder / text for text in arguments.config_dirs)]
     return launch_of(arguments.settings, variables, Tables.read(folders))
 
 

@@ -31,6 +31,9 @@ from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
 
+# Where a script of the user's writes: a folder of the run folder.
+OUTPUT = "output"
+
 
 @dataclass
 class Context:

@@ -17,7 +17,8 @@ MindRunError
 ├── DeviceError          MindSpore cannot use the device asked for     (RuntimeError)
 ├── StoppedEarlyError    training was asked to stop, its state is saved (RuntimeError)
 ├── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
-└── ModelExportError     a model cannot be written, or computes wrong  (ValueError)
+├── ModelExportError     a model cannot be written, or computes wrong  (ValueError)
+└── ScriptError          a script of the user's ended with an error    (RuntimeError)
 
 A message says what is wrong, with the value, what was expected, and what to do.
 """
@@ -135,3 +136,7 @@ class TrainingError(MindRunError, ArithmeticError):
 
 class ModelExportError(MindRunError, ValueError):
     """A network cannot be written in a format, or what was written computes something else."""
+
+
+class ScriptError(MindRunError, RuntimeError):
+    """A script of the user's cannot be started, or ended with another exit code than 0."""

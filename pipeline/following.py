@@ -28,7 +28,7 @@ from pipeline import (
     steps,
     transfer,
 )
-from pipeline.context import Context
+from pipeline.context import OUTPUT, Context
 from pipeline.endings import Watch
 from pipeline.errors import MindRunError
 from pipeline.files import naming_full_disk, write_json
@@ -150,9 +150,20 @@ def _hand_over_log(context: Context, own_place: Path) -> None:
     written = own_place / kept.name
     if written.is_file():
         _append(written, kept)
+        _hand_over_files(context, own_place)
         shutil.rmtree(own_place, ignore_errors=True)
     if "export" in context.job.mode.stages:
-        _send_log(context, kept)
+        _send_own(context, kept)
+
+
+def _hand_over_files(context: Context, own_place: Path) -> None:
+    """What a script of this rank has written lies with the run, beside the first rank's."""
+    written, kept = own_place / OUTPUT, context.folder / OUTPUT / f"rank-{context.here.rank}"
+    if written.is_dir() and any(written.iterdir()):
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(kept, ignore_errors=True)
+            written.rename(kept)
 
 
 def _append(written: Path, kept: Path) -> None:
@@ -163,13 +174,17 @@ def _append(written: Path, kept: Path) -> None:
             file.write(written.read_bytes())
 
 
-def _send_log(context: Context, own_log: Path) -> None:
+def _send_own(context: Context, own_log: Path) -> None:
     export_url = context.job.cluster.export_url
     if export_url is None or not own_log.is_file():
         return
     files = {f"logs/{own_log.name}": own_log}
     told = context.folder / "errors" / f"rank-{context.here.rank}.json"
     files.update({f"errors/{told.name}": told} if told.is_file() else {})
+    own_files = context.folder / OUTPUT / f"rank-{context.here.rank}"
+    for path in sorted(own_files.rglob("*")) if own_files.is_dir() else ():
+        if path.is_file():
+            files[path.relative_to(context.folder).as_posix()] = path
     place = publish.open_place(export_url, context.job.run_id, context.limits)
     try:
         transfer.upload(place.storage, files, limits=replace(context.limits, retries=0))

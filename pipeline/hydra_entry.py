@@ -13,7 +13,7 @@ import yaml
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import compose, console, errors
+from pipeline import compose, console, errors, homes
 from pipeline.arguments import Arguments, Setting
 from pipeline.choices import Choices, choose
 from pipeline.errors import ConfigError, Mistake
@@ -51,7 +51,8 @@ def _ask_hydra(choices: Choices, flags: Mapping[str, str], root: Path) -> int:
         os.environ[_COMPLETED_LINE] = _only_settings(os.environ.get(_COMPLETED_LINE, ""))
     # A traceback of Hydra's helps nobody here; its exceptions are told like all mistakes.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    run = hydra.main(config_path=str(root / "conf"), config_name=CONFIG_NAME, version_base="1.3")
+    folder = str(homes.conf_of(root))
+    run = hydra.main(config_path=folder, config_name=CONFIG_NAME, version_base="1.3")
     try:
         run(_never)()
     except (HydraException, OmegaConfBaseException, ValueError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import imports, placeholders
 from pipeline.archives import stem
 from pipeline.component import source_of
 from pipeline.files import sha256_of
@@ -40,7 +41,8 @@ def digest_of(job: Job, as_written: Mapping[str, str | None]) -> str:
     job has the same name everywhere; `mode.checkpoint` and `mode.resume` count `as_written` for
     the same reason.
     """
-    values = job.model_dump(mode="json")
+    # A key that is added later, with a default that changes nothing, gives no job another name.
+    values = job.model_dump(mode="json", exclude_defaults=True)
     left_out = _LEARNING if job.mode.epochs is None else ()
     deciding = {
         "dataset": _deciding(values, "dataset"),
@@ -59,7 +61,17 @@ def sources_of(job: Job) -> dict[str, str]:
     """The SHA-256 of the source that each of the job's dotted names points to, in their order."""
     targets = [component.target for component in job.components.values()]
     targets += [name for name in job.mode.stages if "." in name]
-    return {target: _source(target) for target in sorted(targets)}
+    found = {target: _source(target) for target in sorted(targets)}
+    return {**found, **_script_sources(job)}
+
+
+def _script_sources(job: Job) -> dict[str, str]:
+    """The same for the files of the script that a job's command runs."""
+    script = placeholders.script_in(job.mode.command or (), job.root)
+    if script is None or not script.is_file():
+        return {}
+    files = imports.files_of(script)
+    return {path.relative_to(script.parent).as_posix(): sha256_of(path) for path in files}
 
 
 def _deciding(

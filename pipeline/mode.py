@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from pipeline import placeholders
 from pipeline.fields import (
     Component,
     ComponentPart,
@@ -52,6 +53,7 @@ class Mode(Part):
     stages: Annotated[Texts, Field(description="the verbs of the job, in order")]
     epochs: Annotated[Optional[int], Field(ge=1)] = None
     batch_size: Annotated[Optional[int], Field(ge=1)] = None
+    command: Annotated[Optional[tuple[str, ...]], BeforeValidator(placeholders.split)] = None
     batches: Annotated[
         Optional[int], Field(ge=1, description="batches of each split that read takes, from 1")
     ] = None
@@ -72,6 +74,16 @@ class Mode(Part):
     needs_checkpoint: bool = False
     resume: Optional[Text] = None
     strict: bool = True
+
+    @field_validator("command")
+    @classmethod
+    def _names_mean_something(cls, words: Optional[tuple[str, ...]]) -> Optional[tuple[str, ...]]:
+        if words is not None and not "".join(words[:1]):
+            raise ValueError("expected a program and its arguments")
+        problem = placeholders.misspelled_in(words or ())
+        if problem:
+            raise ValueError(problem)
+        return words
 
     @field_validator("metrics")
     @classmethod
@@ -102,3 +114,8 @@ class Mode(Part):
                 "it needs the test split measured; expected mode.evaluate_every of at least 1"
             )
         return stopping
+
+    @property
+    def starts_from_checkpoint(self) -> bool:
+        """Whether the job cannot start without one, as far as the mode itself says."""
+        return self.needs_checkpoint or "checkpoint" in placeholders.used_in(self.command or ())

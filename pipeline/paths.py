@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import homes
 from pipeline.job import is_checkpoint_path
 from pipeline.origins import Origins
 from pipeline.storage import is_url
@@ -24,8 +25,13 @@ def anchored(
     for holder, name, key in _places(result):
         text = holder[name]
         if isinstance(text, str) and text and _is_path(text, key):
-            base = current_folder if origins.is_typed(key) else root
-            holder[name] = str(base / _at_home(Path(text)))
+            path = _at_home(Path(text))
+            if origins.is_typed(key):
+                holder[name] = str(current_folder / path)
+            else:
+                # Data that come with MindRun lie with it, everything else with run.py.
+                is_input = key.startswith("dataset.")
+                holder[name] = str(homes.shipped(path, root) if is_input else root / path)
     return result
 
 

@@ -30,7 +30,7 @@ def find(job: Job, output_dir: Path) -> Wanted | Mistake | None:
     named = job.mode.checkpoint
     if named is None:
         stages, _ = stage.find_all(job.mode.stages)
-        if job.mode.needs_checkpoint or stage.needs_initial_checkpoint(stages):
+        if job.mode.starts_from_checkpoint or stage.needs_initial_checkpoint(stages):
             brought = _brought(job)
             if brought:
                 return brought

@@ -44,6 +44,7 @@ FLOORS = (
     (
         *("arrivals", "context", "inputs", "loading", "places", "runfolder"),
         *("pretrained", "resuming", "wanted"),
+        "appearing",
     ),
     ("publish", "report"),
     ("manifest", "sources", "stage"),
@@ -53,16 +54,16 @@ FLOORS = (
     ("storage",),
     ("arguments", "job", "world"),
     ("mode",),
-    ("fields", "manners"),
+    ("fields", "manners", "placeholders"),
     ("probe",),
     ("component",),
     ("calls",),
     ("workers",),
-    ("endings",),
+    ("endings", "program"),
     ("console", "log", "stopping", "uploader"),
     ("installation",),
     ("data", "files", "folders", "jsonlines", "locks", "wheels"),
-    ("clock", "errors", "installed", "masking", "plain", "spelling"),
+    ("clock", "errors", "homes", "imports", "installed", "keeper", "masking", "plain", "spelling"),
 )
 LEAVES = ("datasets", "models")
 LEAVES_MAY_IMPORT = {"data", "errors"}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("quick_jobs")
 CONF = ROOT / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))
 # What a mode that starts from weights needs beside its own name.
-NEEDS = {"mode": ["mode.checkpoint=x"]}
+NEEDS = {"mode": ["mode.checkpoint=x"], "mode/script": ["mode.command=true"]}
 
 
 def name_of(path: Path) -> str:
@@ -30,7 +30,9 @@ def test_a_file_composes(path: Path) -> None:
     group = path.parent.relative_to(CONF).as_posix()
     choice = [] if group == "." else [f"{group}={path.stem}"]
 
-    job = composed(*choice, *NEEDS.get(group, [])).job
+    needs = NEEDS.get(f"{group}/{path.stem}", NEEDS.get(group, []))
+
+    job = composed(*choice, *needs).job
 
     part = getattr(job, group, None)
     assert getattr(part, "name", path.stem) == path.stem

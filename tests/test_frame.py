@@ -194,7 +194,7 @@ def test_make_help_lists_every_target() -> None:
 
     assert phony is not None
     assert described == set(phony[1].split())
-    assert described == {"help", "venv", "run", "test", "check", "bench", "lock", "clean"}
+    assert described == {"help", "venv", "run", "test", "check", "bench", "docs", "lock", "clean"}
 
 
 @pytest.mark.parametrize("name", ["data/x", "outputs/a/x", "exports/x", ".venv/x", "a/x.part"])
