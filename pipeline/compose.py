@@ -83,6 +83,9 @@ def compose(
     for setting in (*_launched_values(launch, config), *choices.values):
         _apply(config, setting, desk)
     mapping = _resolved(config, desk)
+    if not _builds(mapping):
+        # Nothing is made of the network, whatever of the data its arguments refer to.
+        desk.mistakes = [m for m in desk.mistakes if not _is_idle(m)]
     as_written = _as_written(mapping)
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
@@ -108,6 +111,18 @@ def _launched_values(launch: Launch, config: DictConfig) -> list[Setting]:
     archives = dataset.get("archives") if isinstance(dataset, dict) else None
     collects = isinstance(cluster, dict) and cluster.get("collects_output") is True
     return launched.values_of(launch, launched.mounts_of(archives), collects=collects)
+
+
+def _builds(mapping: Mapping[str, Any]) -> bool:
+    """Whether some stage makes a network."""
+    mode = mapping.get("mode")
+    listed = mode.get("stages") if isinstance(mode, Mapping) else None
+    return not isinstance(listed, list) or "build" in listed
+
+
+def _is_idle(mistake: Mistake) -> bool:
+    is_unresolved = mistake.problem.startswith("Interpolation key")
+    return is_unresolved and mistake.key.startswith("model.network.")
 
 
 def _as_written(mapping: Mapping[str, Any]) -> dict[str, str | None]:

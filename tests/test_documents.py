@@ -18,6 +18,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "pipeline").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
     ]
     if ".venv" not in path.parts
 )
@@ -35,9 +36,14 @@ def commands_of(path: Path) -> Iterator[str]:
                 yield line
 
 
-COMMANDS = sorted({command for path in DOCUMENTS for command in commands_of(path)})
-RUNS = [command for command in COMMANDS if "run.py" in command]
-MAKES = [command for command in COMMANDS if command.startswith("make ")]
+def home_of(path: Path) -> Path:
+    """The project that the document speaks of: the example's own, or this one."""
+    return path.parent if (path.parent / "run.py").is_file() else ROOT
+
+
+COMMANDS = sorted({(command, home_of(path)) for path in DOCUMENTS for command in commands_of(path)})
+RUNS = [(command, home) for command, home in COMMANDS if "run.py" in command]
+MAKES = [command for command, _ in COMMANDS if command.startswith("make ")]
 
 
 def test_documents_show_commands() -> None:
@@ -46,16 +52,19 @@ def test_documents_show_commands() -> None:
     assert len(MAKES) >= 4
 
 
-@pytest.mark.parametrize("command", RUNS)
-def test_printed_command_composes(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "home"), RUNS)
+def test_printed_command_composes(
+    command: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A command that the documents print is understood, whatever it names."""
+    monkeypatch.syspath_prepend(str(home))
     tokens = shlex.split(command, comments=True)[2:]
     if tokens[:1] == ["bundle"]:
         assert bundle.read_options(tokens, tmp_path).target
         return
 
-    found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(ROOT))
-    composed = compose.compose(found, root=ROOT, current_folder=tmp_path)
+    found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))
+    composed = compose.compose(found, root=home, current_folder=tmp_path)
 
     assert composed.job.run_id
     assert composed.notes == []
@@ -86,3 +95,17 @@ def test_readme_names_every_choice() -> None:
         if group.is_dir():
             listed = set(re.findall(r"`(\w+)`", rows[group.name]))
             assert listed == {path.stem for path in group.glob("*.yaml")}
+
+
+def test_a_printed_dataset_composes(tmp_path: Path) -> None:
+    """The whole dataset file that the page on own data shows is one that can be chosen."""
+    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    shown = re.search(r"```yaml\n(# .*?)```", page, re.S)
+    assert shown
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "keras_mnist.yaml").write_text(shown[1], encoding="utf-8")
+    tokens = ["dataset=keras_mnist", "--config-dir", str(tmp_path)]
+
+    found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(ROOT))
+
+    assert compose.compose(found, root=ROOT, current_folder=tmp_path).job.dataset.classes == 10
