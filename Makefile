@@ -13,7 +13,7 @@ UNFIT := import sys; v = sys.version_info[:2]; \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv run test check bench docs lock clean
+.PHONY: help venv run test check shape bench docs lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ check: .venv/.dev  ## lint, format, types, architecture
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
 	.venv/bin/python -m pytest -q tests/test_architecture.py
+
+shape: .venv/.dev  ## print how the house is built, in numbers
+	.venv/bin/python -m tests.shape
 
 bench: .venv/.bench  ## measure each claim of speed beside other tools
 	.venv/bin/python -m benchmarks $(ARGS)

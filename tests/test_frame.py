@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.installed import read_list
+from tests import shape
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -194,7 +195,18 @@ def test_make_help_lists_every_target() -> None:
 
     assert phony is not None
     assert described == set(phony[1].split())
-    assert described == {"help", "venv", "run", "test", "check", "bench", "docs", "lock", "clean"}
+    assert described == {
+        "help",
+        "venv",
+        "run",
+        "test",
+        "check",
+        "shape",
+        "bench",
+        "docs",
+        "lock",
+        "clean",
+    }
 
 
 @pytest.mark.parametrize("name", ["data/x", "outputs/a/x", "exports/x", ".venv/x", "a/x.part"])
@@ -231,3 +243,13 @@ def test_the_examples_in_docstrings_hold(name: str) -> None:
 
     assert results.failed == 0
     assert results.attempted > 0
+
+
+def test_the_shape_of_the_house_is_told() -> None:
+    """What `make shape` prints is counted from the files as they are."""
+    told = shape.measured()
+
+    files = [path for path in (ROOT / "pipeline").rglob("*.py") if path.stat().st_size]
+    assert told["files and lines"].startswith(f"{len(files)} files, ")
+    assert told["public and documented"].startswith("100.0%")
+    assert told["broad excepts"].startswith("1 (runner.py)")
