@@ -30,6 +30,7 @@ from pipeline.fields import (
     sequence,
 )
 from pipeline.mode import Mode
+from pipeline.sweep import Sweep
 
 
 def is_checkpoint_path(text: str) -> bool:
@@ -170,6 +171,7 @@ class Job(Part):
     mode: Mode
     device: Device
     platform: FrozenTexts
+    sweep: Sweep = Field(default_factory=Sweep)
     root: Path = Field(exclude=True)
     launched: Launched = Field(default_factory=Launched, exclude=True)
     digest: str = Field(default="", exclude=True)

@@ -34,10 +34,11 @@ _KEY = "device.workers"
 _PARENT_POLL_S = 0.5
 
 
-def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[World], int]) -> int:
+def run(job: Job, *, command: str, start: Sequence[str], as_first: Callable[[World], int]) -> int:
     """The job is run by as many processes as it should be; gives its exit code.
 
-    `as_first` runs it in this process, as the first rank or alone.
+    `as_first` runs it in this process, as the first rank or alone; `start` is the whole command
+    of a further one.
 
     Raises:
         ConfigError: the launcher and `device.workers` disagree about the number of processes.
@@ -47,7 +48,7 @@ def run(job: Job, *, command: str, argv: Sequence[str], as_first: Callable[[Worl
     if not world.is_inside(names, variables):
         size = job.device.workers or _cards(job)
         if size > 1:
-            return _launch(job, command, size=size, argv=argv, as_first=as_first)
+            return _launch(job, command, size=size, start=start, as_first=as_first)
     elif job.device.workers not in (None, here.size):
         problem = f"{job.device.workers}: the launcher has started {here.size} processes already"
         raise ConfigError([Mistake(_KEY, problem, "", f"leave {_KEY} out, or set it to null")])
@@ -60,7 +61,7 @@ def _launch(
     command: str,
     *,
     size: int,
-    argv: Sequence[str],
+    start: Sequence[str],
     as_first: Callable[[World], int],
 ) -> int:
     """Starts the ranks, unless the run is complete: then one process tells it sooner."""
@@ -71,7 +72,6 @@ def _launch(
             steps.ask(stages, context)
             if completion.is_complete(context, steps.foresee(stages, context)):
                 return as_first(ALONE)
-        start = [sys.executable, sys.argv[0], *argv]
         tell = partial(following.tell_if_silent, context.folder, since_s=time.time())
         return workers.run(start, size=size, environment=os.environ, tell=tell)
 

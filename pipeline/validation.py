@@ -48,16 +48,15 @@ _RANGES = {
 def validate(
     mapping: Mapping[str, Any], origins: Origins, mistakes: Sequence[Mistake], *, root: Path
 ) -> Job:
-    """The frozen job; what is secret in its URLs is known to the masking from now on.
+    """The frozen job.
 
     Raises:
         ConfigError: with the mistakes found so far and all found here.
     """
-    learn(mapping)
     found = list(mistakes)
     job = None
     try:
-        job = Job.model_validate({**_with_all_stages(mapping), "root": root})
+        job = job_of(mapping, root=root)
     except ValidationError as error:
         known = {mistake.key for mistake in found}
         found += [m for m in _explain_all(error, mapping, origins) if m.key not in known]
@@ -67,6 +66,16 @@ def validate(
     if found or job is None:
         raise ConfigError(found)
     return job
+
+
+def job_of(mapping: Mapping[str, Any], *, root: Path) -> Job:
+    """The job of a composed mapping; the masking knows from now on what in its URLs is secret.
+
+    Raises:
+        ValidationError: a value is not what belongs there.
+    """
+    learn(mapping)
+    return Job.model_validate({**_with_all_stages(mapping), "root": root})
 
 
 def uncertain_calls(job: Job) -> dict[str, Call]:

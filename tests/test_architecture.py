@@ -18,6 +18,9 @@ HOUSE = ROOT / "pipeline"
 FLOORS = (
     ("bootstrap",),
     ("cli",),
+    ("child",),
+    ("process", "single"),
+    ("assignment",),
     ("views", "relatives", "hydra_entry", "commands", "bundle", "doctor"),
     ("compose",),
     ("launched",),
@@ -53,7 +56,7 @@ FLOORS = (
     ("training", "transfer", "archives"),
     ("storage",),
     ("arguments", "job", "world"),
-    ("mode",),
+    ("mode", "sweep"),
     ("fields", "manners", "placeholders"),
     ("probe",),
     ("component",),

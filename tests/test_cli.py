@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, log
+from pipeline import cli, log, runner
 from tests.running import files_below, make_archive
 from tests.servers import answering, closed_port, obs_error
 
@@ -244,12 +244,12 @@ def test_an_interrupt_before_the_run(
     call: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C anywhere ends with 130, SIGTERM with 143, and one word."""
-    for error, code in ((KeyboardInterrupt, 130), (cli.runner.Terminated, 143)):
+    for error, code in ((KeyboardInterrupt, 130), (runner.Terminated, 143)):
 
         def interrupted(*_: object, error: type[BaseException] = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(cli.runner, "run", interrupted)
+        monkeypatch.setattr(runner, "run", interrupted)
         assert call() == code
 
     assert capsys.readouterr().err == "stopped\nstopped\n"
