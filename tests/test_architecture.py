@@ -63,6 +63,7 @@ FLOORS = (
     ("calls",),
     ("workers",),
     ("endings", "program"),
+    ("tables",),
     ("console", "log", "stopping", "uploader"),
     ("installation",),
     ("data", "files", "folders", "jsonlines", "locks", "wheels"),
