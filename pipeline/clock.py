@@ -14,6 +14,18 @@ def now_iso() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def is_time(text: str) -> bool:
+    """Whether the text is a time as `now_iso` writes it.
+
+    >>> is_time("1970-01-01T00:00:00.000Z"), is_time("1970-01-01"), is_time("now")
+    (True, False, False)
+    """
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
+    except ValueError:
+        return False
+
+
 def seconds_since(text: str) -> float:
     """How long ago a time written by `now_iso` was, in seconds.
 

@@ -22,7 +22,10 @@ from pipeline.launch import Launch, Tables
 from pipeline.launch import read as launch_of
 from pipeline.origins import Origins, plain_key
 from pipeline.paths import anchored
+from pipeline.spelling import shown
 from pipeline.validation import validate
+
+_OUTPUT = "cluster.output_dir"
 
 
 @dataclass
@@ -70,6 +73,47 @@ def compose(
     Raises:
         ConfigError: with every mistake found; nothing was written or fetched.
     """
+    launch, desk, config = _begin(arguments, root, current_folder, variables)
+    mapping = _resolved(config, desk)
+    if not _builds(mapping):
+        # Nothing is made of the network, whatever of the data its arguments refer to.
+        desk.mistakes = [m for m in desk.mistakes if not _is_idle(m)]
+    as_written = _as_written(mapping)
+    mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
+    job = validate(mapping, desk.origins, desk.mistakes, root=root)
+    notes = [*launched.notes_of(launch, job), *desk.choices.notes]
+    facts = launched.facts_of(launch, notes, variables)
+    found = {"digest": digest_of(job, as_written), "sources": sources_of(job), "launched": facts}
+    job = job.model_copy(update=found)
+    return Composed(job, mapping, notes)
+
+
+def output_dirs(
+    arguments: Arguments, *, root: Path, current_folder: Path, variables: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The folders in which a job started like this looks for its run; no job is made of it.
+
+    Raises:
+        ConfigError: what was typed is wrong, or names no folder.
+    """
+    _, desk, config = _begin(arguments, root, current_folder, variables)
+    if desk.mistakes:
+        raise ConfigError(desk.mistakes)
+    mapping = _resolved(config, desk)
+    mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
+    found = mapping["cluster"]["output_dir"]
+    folders = found if isinstance(found, list) else [found]
+    if not folders or not all(isinstance(folder, str) and folder for folder in folders):
+        problem = f"{shown(found)}: expected a folder or a list of folders"
+        origin = desk.origins.within(_OUTPUT).text
+        raise ConfigError([Mistake(_OUTPUT, problem, origin, f"write {_OUTPUT}=FOLDER")])
+    return tuple(folders)
+
+
+def _begin(
+    arguments: Arguments, root: Path, current_folder: Path, variables: Mapping[str, str]
+) -> tuple[Launch, _Desk, DictConfig]:
+    """The configuration with all that was launched and typed in it, nothing resolved."""
     launch = _launch(arguments, root, current_folder, variables)
     arguments = replace(arguments, settings=list(launch.rest))
     typed = {setting.key for setting in launch.rest}
@@ -82,18 +126,7 @@ def compose(
         raise ConfigError([*desk.mistakes, *error.mistakes]) from error
     for setting in (*_launched_values(launch, config), *choices.values):
         _apply(config, setting, desk)
-    mapping = _resolved(config, desk)
-    if not _builds(mapping):
-        # Nothing is made of the network, whatever of the data its arguments refer to.
-        desk.mistakes = [m for m in desk.mistakes if not _is_idle(m)]
-    as_written = _as_written(mapping)
-    mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
-    job = validate(mapping, desk.origins, desk.mistakes, root=root)
-    notes = [*launched.notes_of(launch, job), *choices.notes]
-    facts = launched.facts_of(launch, notes, variables)
-    found = {"digest": digest_of(job, as_written), "sources": sources_of(job), "launched": facts}
-    job = job.model_copy(update=found)
-    return Composed(job, mapping, notes)
+    return launch, desk, config
 
 
 def _launch(

@@ -51,6 +51,29 @@ def owned(folder: Path, *, by_launcher: bool = False) -> Iterator[None]:
         lock.release()
 
 
+def is_owned(folder: Path) -> bool:
+    """Whether a process works on the run now; nothing is written to find out.
+
+    The owner's own word is looked at first: to try the lock for an instant could keep a job that
+    starts in that instant from having it.
+    """
+    try:
+        owner = json.loads(_beside(folder, "owner").read_text(encoding="utf-8"))
+        is_here = owner["host"] == socket.gethostname()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if is_here and not _is_alive(str(owner.get("pid"))):
+        return False
+    # A process of that number lives, but it may be another one by now.
+    lock = FileLock(_beside(folder, "lock"))
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def place_of_rank(folder: Path, rank: int) -> Path:
     """Where a rank after the first writes: beside the folder, which is the first rank's to move."""
     return _beside(folder, f"rank-{rank}-{socket.gethostname()}-{os.getpid()}")

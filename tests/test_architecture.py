@@ -21,6 +21,7 @@ FLOORS = (
     ("child",),
     ("process", "single"),
     ("assignment",),
+    ("runs",),
     ("views", "relatives", "hydra_entry", "commands", "bundle", "doctor"),
     ("compose",),
     ("launched",),
