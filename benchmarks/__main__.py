@@ -19,6 +19,7 @@ from benchmarks import (
     machine,
     memory,
     page,
+    runs,
     setting,
     show,
     startup,
@@ -38,6 +39,7 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
     "growth": growth.measure,
     "faults": faults.measure,
     "startup": startup.measure,
+    "runs": runs.measure,
     "job": job.measure,
 }
 
