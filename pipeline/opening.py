@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import log, preparation, publish, runfolder, surroundings
+from pipeline import log, preparation, provenance, publish, runfolder, surroundings
 from pipeline.clock import now_iso
 from pipeline.context import Context
 from pipeline.files import write_atomically
@@ -27,6 +27,7 @@ def open_folder(context: Context, config: Any) -> None:
     context.manifest = context.manifest.replaced(environment=environment)
     text = yaml.safe_dump(masked(config), allow_unicode=True, sort_keys=False)
     write_atomically(context.folder / "config.yaml", text)
+    provenance.begin(context)
     context.save()
     context.live = _live_export(context)
     context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)

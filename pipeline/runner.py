@@ -21,6 +21,7 @@ from pipeline import (
     nodework,
     opening,
     preparation,
+    provenance,
     restoring,
     runfolder,
     steps,
@@ -192,6 +193,7 @@ class _Run:
         if different:
             self._start_anew(f"inputs changed: {', '.join(different)}")
         self.context.found_inputs(found)
+        provenance.add_inputs(self.context.folder, self.context.manifest.inputs)
 
     def _note_failure(self, error: BaseException) -> None:
         context, stage = self.context, self.stage

@@ -42,6 +42,7 @@ FLOORS = (
         "steps",
         "surroundings",
     ),
+    ("provenance",),
     ("stages",),
     ("unpacking",),
     ("gathering",),

@@ -48,7 +48,8 @@ def test_a_job_is_done_exported_and_recorded(tmp_path: Path) -> None:
     assert (outcome.exit_code, found.status, outcome.was_done) == (0, "complete", False)
     assert set(statuses(found).values()) == {"done"}
     assert found.metrics == {"accuracy": 0.5}
-    assert [a.path for a in found.artifacts] == ["config.yaml", "count.txt", "result.txt"]
+    made = ["config.yaml", "count.txt", "provenance.json", "result.txt"]
+    assert [a.path for a in found.artifacts] == made
     assert (there / "manifest.json").read_bytes() == (outcome.folder / "manifest.json").read_bytes()
     for artifact in found.artifacts:
         assert (there / artifact.path).read_bytes() == (outcome.folder / artifact.path).read_bytes()
@@ -410,11 +411,13 @@ def test_private_files_stay_private(tmp_path: Path) -> None:
 
     outcome = go(make_job(tmp_path))
 
-    assert [artifact.path for artifact in outcome.manifest.artifacts] == ["config.yaml"]
+    listed = [artifact.path for artifact in outcome.manifest.artifacts]
+    assert listed == ["config.yaml", "provenance.json"]
     assert sorted(files_below(exported(tmp_path, outcome.folder))) == [
         "config.yaml",
         "events.jsonl",
         "manifest.json",
+        "provenance.json",
         "run.log",
     ]
 
