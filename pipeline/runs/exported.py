@@ -38,7 +38,7 @@ def at(url: str) -> Found:
     """
     place = normalise(url)
     if not is_url(place):
-        return Found(finding.in_folders([Path(place)], is_export=True))
+        return Found(finding.in_folders([Path(place).absolute()], is_export=True))
     storage = open_storage(place, stall_s=LIMITS.stall_s)
     entries = retry(lambda: [e for e in storage.list() if _is_manifest(e.key)], limits=LIMITS)
     newest = sorted(entries, key=lambda entry: entry.modified or 0.0, reverse=True)[:MOST_RUNS]

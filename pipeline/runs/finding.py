@@ -90,10 +90,15 @@ def find(word: str, runs: Sequence[Run]) -> Run:
         return current[0]
     exact = [run for run in runs if run.id == word]
     partial = [run for run in current if word in run.id] or [r for r in runs if word in r.id]
-    found = exact or partial
+    found = exact or [run for run in partial if not _is_repeat(run, partial)]
     if len(found) == 1:
         return found[0]
     raise ConfigError([_not_one(word, found, runs)])
+
+
+def _is_repeat(run: Run, others: Sequence[Run]) -> bool:
+    """Whether it repeats one of the others, whose id its own begins with."""
+    return any(run.id.startswith(f"{other.id}.repeat-") for other in others)
 
 
 def _not_one(word: str, found: Sequence[Run], runs: Sequence[Run]) -> Mistake:

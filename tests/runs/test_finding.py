@@ -118,12 +118,16 @@ def test_a_number_given_to_another_process_is_no_owner(tmp_path: Path) -> None:
         ("mlp", "train-mlp-digits-bbbb2222"),
         ("latest", "train-mlp-digits-bbbb2222"),
         ("x", "x"),
+        ("lenet5", "train-lenet5-digits-aaaa1111"),
+        ("repeat-1", "train-lenet5-digits-aaaa1111.repeat-1"),
         ("old-1", "train-mlp-digits-bbbb2222.old-1"),
     ],
 )
 def test_a_part_of_an_id_is_enough(tmp_path: Path, word: str, meant: str) -> None:
-    """Where one run alone has it; the whole id wins, and those put aside come last."""
+    """Where one run alone has it; the whole id wins; repeats and those put aside come last."""
     leave_run(tmp_path, "train-lenet5-digits-aaaa1111", finished="2026-01-01T00:00:00.000Z")
+    again = "train-lenet5-digits-aaaa1111.repeat-1"
+    leave_run(tmp_path, again, finished="2026-01-02T00:00:00.000Z")
     leave_run(tmp_path, "train-mlp-digits-bbbb2222")
     mlp = "train-mlp-digits-bbbb2222"
     leave_run(tmp_path, mlp, folder=f"{mlp}.old-1", finished="2026-01-01T00:00:00.000Z")
