@@ -27,7 +27,7 @@ from pipeline.compose import Composed
 from pipeline.errors import Mistake
 from pipeline.stage import find_all
 
-COMMANDS = ("plan", "runs", "doctor", "bundle")
+COMMANDS = ("plan", "runs", "repeat", "doctor", "bundle")
 
 
 def main(argv: Sequence[str], root: Path) -> int:
@@ -56,6 +56,10 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
         from pipeline import runs
 
         return runs.main(argv, root)
+    if "repeat" in found.commands:
+        from pipeline import repeat
+
+        return repeat.main(argv, root)
     if found.hydra_flags and not found.mistakes:
         return hydra_entry.answer(found, root=root, current_folder=current_folder)
     composed = compose.compose(

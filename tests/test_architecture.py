@@ -18,6 +18,7 @@ HOUSE = ROOT / "pipeline"
 FLOORS = (
     ("bootstrap",),
     ("cli",),
+    ("repeat",),
     ("child",),
     ("process", "single"),
     ("assignment",),

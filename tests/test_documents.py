@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import arguments, bundle, cli, compose
+from pipeline import arguments, bundle, cli, compose, repeat, runs
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -61,6 +61,9 @@ def test_printed_command_composes(
     tokens = shlex.split(command, comments=True)[2:]
     if tokens[:1] == ["bundle"]:
         assert bundle.read_options(tokens, tmp_path).target
+        return
+    if tokens[:1] in (["runs"], ["repeat"]):
+        assert (runs if tokens[0] == "runs" else repeat).read_options(tokens)
         return
 
     found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))

@@ -7,6 +7,6 @@ whether a run is done, and a run goes on where it cannot be written.
 
 from __future__ import annotations
 
-from pipeline.provenance.record import FILE_NAME, add_inputs, begin, parsed, read
+from pipeline.provenance.record import FILE_NAME, add_inputs, begin, now, parsed, read
 
-__all__ = ["FILE_NAME", "add_inputs", "begin", "parsed", "read"]
+__all__ = ["FILE_NAME", "add_inputs", "begin", "now", "parsed", "read"]

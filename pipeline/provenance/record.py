@@ -47,6 +47,11 @@ def begin(context: Context) -> None:
         log.warning("%s could not be written: %s", FILE_NAME, error)
 
 
+def now(context: Context) -> dict[str, Any]:
+    """What `begin` would write of a start at this moment; writes nothing."""
+    return _start(context, dict(_repositories(context, number=1)))
+
+
 def add_inputs(folder: Path, inputs: Sequence[Mapping[str, Any]]) -> None:
     """The record names the data that the run works on, too."""
     record = read(folder)
