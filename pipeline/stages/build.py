@@ -56,11 +56,12 @@ def build(
 
 
 def _build(context: Context, folders: tuple[Path, ...]) -> Session:
-    from pipeline.training import session
-
     job = context.job
     if not gathering.has_work(context):
         raise AlreadyDone
+    # It imports MindSpore, which nothing may interrupt; that is ready by now.
+    from pipeline.training import session
+
     # A mode that has epochs trains; the others need no training set.
     trains = job.mode.epochs is not None
     return session.build(

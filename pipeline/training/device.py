@@ -75,9 +75,11 @@ def use(target: str, *, device_id: int | None = None) -> Any:
     """
     # Its warnings speak of private matters; errors stay, and a user's own level wins.
     os.environ.setdefault("GLOG_v", "3")
-    mindspore = _import_mindspore()
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    _set_target(mindspore, target, None if target == "CPU" else device_id)
+    # Half imported, MindSpore aborts the process at its end, whatever the exit code was to be.
+    with interrupts.held():
+        mindspore = _import_mindspore()
+        mindspore.set_context(mode=mindspore.GRAPH_MODE)
+        _set_target(mindspore, target, None if target == "CPU" else device_id)
     return mindspore
 
 

@@ -123,3 +123,30 @@ def test_mindspore_is_quiet_and_its_litter_lands_in_scratch(
     assert ended.stderr.startswith("quiet so far")
     assert not list(here.iterdir())
     assert list(scratch.rglob("analyze_fail.ir"))
+
+
+@pytest.mark.slow
+@pytest.mark.mindspore
+@pytest.mark.parametrize("module", ["numpy", "mindspore.context"])
+def test_a_signal_waits_until_mindspore_is_imported(tmp_path: Path, module: str):
+    """Half imported it would crash at the end: the process ends as its handler says."""
+    script = f"""
+import os, signal, sys
+from pathlib import Path
+from pipeline.training import device
+
+class Signalling:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+sys.meta_path.insert(0, Signalling())
+device.prepare("CPU", precision="O0", seed=1, scratch=Path({str(tmp_path)!r}))
+"""
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert (ended.returncode, ended.stderr) == (143, "")
