@@ -23,6 +23,7 @@ from benchmarks import (
     setting,
     show,
     startup,
+    training,
     unpack,
     warm,
 )  # fmt: skip
@@ -41,6 +42,7 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
     "startup": startup.measure,
     "runs": runs.measure,
     "job": job.measure,
+    "training": training.measure,
 }
 
 

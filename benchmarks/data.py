@@ -1,4 +1,4 @@
-"""The data that is unpacked and fetched: made here, the same bytes every time.
+"""The data that is unpacked, fetched and learnt from: made here, the same bytes every time.
 
 Run as a process of its own (python -m benchmarks.data KIND PATH), so that what making it
 takes of memory is not counted as that of what is measured.
@@ -23,13 +23,14 @@ ARRAYS, ARRAY_VALUES = 100, 1_000_000
 OBJECTS, OBJECT_BYTES = 3_000, 8_000
 BIG_BYTES = 300_000_000
 MEMBER_BYTES = 1_000
+IMAGE_SIZE, IMAGE_CLASSES = 28, 10
 
 # Any member with the same time gives the same archive.
 _WHEN = (2020, 1, 1, 0, 0, 0)
 
 
 def make(kind: str, folder: Path) -> Path:
-    """The archive of this kind in the folder; one that lies there already is taken as it is."""
+    """The archive, or the folder of images, of this kind; one that is there is taken as it is."""
     path = folder / kind
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,26 @@ def big_object() -> bytes:
     return b"".join(made.randbytes(1_000_000) for _ in range(BIG_BYTES // 1_000_000))
 
 
+def images(count: int, folder: Path) -> None:
+    """So many grey images to learn from, and a sixth of that to test, in MNIST's layout.
+
+    Each is the pattern of its class under as much noise.
+    """
+    import numpy as np
+
+    from pipeline.datasets import idx
+
+    made = np.random.default_rng(SEED)
+    patterns = made.integers(0, 256, (IMAGE_CLASSES, IMAGE_SIZE, IMAGE_SIZE))
+    for split, name, size in (("train", "train", count), ("test", "t10k", count // 6)):
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        labels = made.integers(0, IMAGE_CLASSES, size, dtype=np.uint8)
+        noise = made.integers(0, 256, (size, IMAGE_SIZE, IMAGE_SIZE))
+        levels = ((patterns[labels] + noise) // 2).astype(np.uint8)
+        idx.write(folder / split / f"{name}-images-idx3-ubyte", levels)
+        idx.write(folder / split / f"{name}-labels-idx1-ubyte", labels)
+
+
 def _zip(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files:
@@ -133,6 +154,8 @@ def _make(kind: str, path: Path) -> None:
         _zip(path, arrays())
     elif kind == "arrays.tar.gz":
         _tar(path, arrays())
+    elif kind.startswith("images-"):
+        images(int(kind.partition("-")[2]), path)
     else:
         _zip(path, members(int(kind.partition("-")[2].partition(".")[0])))
 

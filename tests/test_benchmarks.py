@@ -231,6 +231,9 @@ def test_rounds_are_in_turn_and_leave_nothing(tmp_path: Path) -> None:
     assert all(usage.wall_s != 1.0 for usage in found["a"].rounds)
     assert list(tmp_path.iterdir()) == []
 
+    in_turn([contestant("c")], rounds=2, folder=tmp_path, is_warm=True)
+    assert seen[6:] == ["c1", "c1"]
+
 
 def test_incomplete_work_does_not_count(tmp_path: Path) -> None:
     """A file or a byte less than there was to do is an error; hidden records do not count."""
@@ -255,6 +258,20 @@ def test_data_is_the_same_every_time(tmp_path: Path) -> None:
     assert data.make("members-50.zip", tmp_path / "a").read_bytes() == b"kept"
 
 
+def test_images_are_the_same_every_time(tmp_path: Path) -> None:
+    """Two folders of images hold the same bytes, in the layout that the dataset `mnist` reads."""
+    first, second = (data.make("images-60", tmp_path / name) for name in ("a", "b"))
+
+    found = {path.relative_to(first): path.read_bytes() for path in first.rglob("*-ubyte")}
+    assert {str(path): len(content) for path, content in found.items()} == {
+        "train/train-images-idx3-ubyte": 16 + 60 * 28 * 28,
+        "train/train-labels-idx1-ubyte": 8 + 60,
+        "test/t10k-images-idx3-ubyte": 16 + 10 * 28 * 28,
+        "test/t10k-labels-idx1-ubyte": 8 + 10,
+    }
+    assert all((second / path).read_bytes() == content for path, content in found.items())
+
+
 def test_scratch_goes_where_it_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """TMPDIR is respected, and data that is to be kept does not lie in what goes."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -276,6 +293,41 @@ def test_seconds_of_a_skipped_stage_come_from_events(tmp_path: Path) -> None:
     )
 
     assert jobs.event_seconds(tmp_path) == pytest.approx(0.025)
+
+
+def test_seconds_of_epochs_come_from_events(tmp_path: Path) -> None:
+    """An epoch lasts from the end of the one before; the first has none before it."""
+    folder = tmp_path / "outputs" / "run"
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").write_text(
+        "".join(
+            f'{{"time": "2026-01-01T00:00:{second}Z", "event": "{name}"}}\n'
+            for second, name in (
+                ("01.000", "stage_started"),
+                ("09.000", "epoch"),
+                ("11.500", "saved"),
+                ("12.250", "epoch"),
+                ("13.000", "epoch"),
+            )
+        )
+    )
+
+    assert jobs.epoch_seconds(tmp_path) == (3.25, 0.75)
+    assert jobs.count_epochs(tmp_path) == 3
+
+
+def test_variable_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured as it comes does not see the setting of whoever measures."""
+    monkeypatch.setenv(jobs.INSTRUCTION_SET, "AVX2")
+    script = f"import os, sys; sys.exit({jobs.INSTRUCTION_SET!r} in os.environ)"
+
+    run(
+        tools.without_variable(jobs.INSTRUCTION_SET, [sys.executable, "-c", script]),
+        folder=tmp_path,
+    )
+
+    with pytest.raises(MeasuringError):
+        run([sys.executable, "-c", script], folder=tmp_path)
 
 
 @pytest.mark.parametrize(
