@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    endings,
     faults,
     fetch,
     growth,
@@ -43,6 +44,7 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
     "runs": runs.measure,
     "job": job.measure,
     "training": training.measure,
+    "endings": endings.measure,
 }
 
 
