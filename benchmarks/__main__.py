@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import (
     endings,
+    export_traffic,
     faults,
     fetch,
     growth,
@@ -44,6 +45,7 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
     "runs": runs.measure,
     "job": job.measure,
     "training": training.measure,
+    "export_traffic": export_traffic.measure,
     "endings": endings.measure,
 }
 

@@ -11,6 +11,8 @@ from typing import Any
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+RECEIVED_PATH = "/received-bytes"
+
 BUSY_SHARE, CUT_SHARE, STALL_SHARE = 0.10, 0.05, 0.005
 
 _CHUNK_BYTES = 1 << 20
@@ -54,6 +56,24 @@ def with_parts(application: Application, path: str, content: bytes) -> Applicati
             headers.append(("Content-Range", f"bytes {first}-{last}/{len(content)}"))
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else _chunks(content, first, last + 1)
+
+    return answer
+
+
+def counted(application: Application) -> Application:
+    """Counts the bytes of the bodies that are put or posted, and tells them at RECEIVED_PATH."""
+    lock, received_bytes = threading.Lock(), 0
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        nonlocal received_bytes
+        if environ["PATH_INFO"] == RECEIVED_PATH:
+            body = str(received_bytes).encode()
+            start_response("200 OK", [("Content-Length", str(len(body)))])
+            return [body]
+        if environ["REQUEST_METHOD"] in ("PUT", "POST"):
+            with lock:
+                received_bytes += int(environ.get("CONTENT_LENGTH") or 0)
+        return application(environ, start_response)
 
     return answer
 

@@ -39,7 +39,7 @@ def _group(result: Result, top: int) -> list[str]:
         f'<text x="0" y="{top + 18}" fill="{_TEXT}" font-weight="bold">'
         f"{escape(result.title)}</text>"
     ]
-    unit = "MB" if result.is_about_memory else "s"
+    unit = "s" if result.quantity == "median_s" else "MB"
     for number, (row, length) in enumerate(zip(result.rows, lengths)):
         y = top + _HEAD_HEIGHT + number * _BAR_STEP
         width = max(1.0, length / longest * room)
@@ -56,4 +56,5 @@ def _group(result: Result, top: int) -> list[str]:
 
 
 def _length(row: Row, result: Result) -> float:
-    return (row.peak_bytes or 0) / 1e6 if result.is_about_memory else row.median_s
+    found = getattr(row, result.quantity) or 0
+    return float(found) if result.quantity == "median_s" else found / 1e6

@@ -37,7 +37,7 @@ def measure(setting: Setting) -> Iterator[Result]:
     peaks = {name: timing.peak_bytes or 0 for name, timing in found.items()}
     yield Result(
         name="memory",
-        is_about_memory=True,
+        quantity="peak_bytes",
         title="Memory at its peak",
         explanation=(
             "The largest resident size, as the operating system counts it, of a process of its own "

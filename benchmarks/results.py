@@ -24,6 +24,7 @@ class Row:
     cpu_s: Optional[float] = None
     cpu_ratio: Optional[float] = None
     peak_bytes: Optional[int] = None
+    sent_bytes: Optional[int] = None
     note: str = ""
     is_ours: bool = False
 
@@ -61,7 +62,7 @@ class Goal:
 class Result:
     """One table: what was compared and how, what was found, what was left out and why.
 
-    Its picture shows seconds, or memory where it `is_about_memory`.
+    Its picture shows one `quantity` of the rows: median_s, peak_bytes or sent_bytes.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Result:
     against: str = ""
     goals: tuple[Goal, ...] = ()
     notes: tuple[str, ...] = ()
-    is_about_memory: bool = False
+    quantity: str = "median_s"
 
 
 def row(

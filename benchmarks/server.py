@@ -44,6 +44,12 @@ def variables(endpoint: str) -> dict[str, str]:
     }
 
 
+def received_bytes(endpoint: str) -> int:
+    """How many bytes the server has been sent since it began, its own objects included."""
+    with urlopen(f"{endpoint}{answers.RECEIVED_PATH}") as answer:
+        return int(answer.read())
+
+
 @contextlib.contextmanager
 def serving(cores: Sequence[int] = (), *, is_faulty: bool = False) -> Iterator[str]:
     """The address of a server, pinned to these cores, that runs while this lasts.
@@ -83,7 +89,8 @@ def serve(cores: Sequence[int], *, is_faulty: bool) -> None:
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     big = data.big_object()
-    application = answers.with_parts(answers.moto(), f"/{BUCKET}/{PARTS_KEY}", big)
+    stored = answers.with_parts(answers.moto(), f"/{BUCKET}/{PARTS_KEY}", big)
+    application = answers.counted(stored)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"

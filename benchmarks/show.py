@@ -19,6 +19,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "CPU s": lambda row: _number(row.cpu_s, "{:.2f}"),
     "CPU ratio": lambda row: _number(row.cpu_ratio, "{:.2f}"),
     "peak MB": lambda row: _number(row.peak_bytes and row.peak_bytes / 1e6, "{:.0f}"),
+    "sent MB": lambda row: _number(row.sent_bytes and row.sent_bytes / 1e6, "{:.1f}"),
     "": lambda row: row.note,
 }
 

@@ -115,7 +115,7 @@ def test_picture_has_a_bar_for_each_row(result: Result) -> None:
 def test_picture_of_memory_shows_memory() -> None:
     """Where memory is what counts, the bars are as long as the memory is large."""
     rows = (Row("a", (9.0,), peak_bytes=50_000_000), Row("b", (1.0,), peak_bytes=100_000_000))
-    found = Result("memory", "Memory", "How much.", rows, is_about_memory=True)
+    found = Result("memory", "Memory", "How much.", rows, quantity="peak_bytes")
 
     tree = ElementTree.fromstring(bars.draw([found]))
 
@@ -344,6 +344,29 @@ def test_parts_are_answered(asked: str, status: str, body: bytes) -> None:
 
     assert (statuses[0][:3], got) == (status, body)
     assert list(serve({**environ, "PATH_INFO": "/b/other"}, None)) == [b"moto's"]
+
+
+def test_bytes_that_arrive_are_counted() -> None:
+    """Bodies that are put or posted count; what is fetched does not, nor does asking."""
+    serve = answers.counted(lambda *_: [b"moto's"])
+    for method in ("PUT", "POST", "GET"):
+        environ = {"PATH_INFO": "/b/k", "REQUEST_METHOD": method, "CONTENT_LENGTH": "1000"}
+        assert list(serve(environ, None)) == [b"moto's"]
+    serve({"PATH_INFO": "/b", "REQUEST_METHOD": "PUT"}, None)
+
+    asked = {"PATH_INFO": answers.RECEIVED_PATH, "REQUEST_METHOD": "GET"}
+    assert list(serve(asked, lambda *_: None)) == [b"2000"]
+
+
+def test_pictures_show_what_a_table_is_about() -> None:
+    """Bars are as long as seconds, or as the bytes that the result names."""
+    row_of_all = Row("one", (2.0,), peak_bytes=3_000_000, sent_bytes=5_000_000)
+
+    for quantity, text in (("median_s", "2 s"), ("peak_bytes", "3 MB"), ("sent_bytes", "5 MB")):
+        result = Result("x", "X", "", (row_of_all,), quantity=quantity)
+        texts = ElementTree.fromstring(bars.draw([result])).iter(f"{SVG}text")
+        assert [element.text for element in texts] == ["X", "one", text]
+        assert show.columns(result)["sent MB"] == ["5.0"]
 
 
 def test_shares_of_faults_are_those_announced() -> None:

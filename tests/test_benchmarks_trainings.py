@@ -42,3 +42,17 @@ def test_samples_way_copies_everything_again(tmp_path: Path) -> None:
     copied_bytes = int((tmp_path / "copied_bytes").read_text(encoding="utf-8"))
     assert len(checkpoints) == 3
     assert copied_bytes >= 6 * checkpoints[0].stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.mindspore
+def test_watched_job_tells_what_the_export_took(tmp_path: Path) -> None:
+    """Handing files over takes time, and less than the job; the job is a job as any other."""
+    images = data.make("images-96", tmp_path)
+    job = jobs.training(images, str(tmp_path), "mode.epochs=1", "run.id={unique}")
+
+    usage = run(tools.trainer("watched", str(tmp_path / "seconds"), *job[2:]), folder=tmp_path)
+
+    assert 0 < float((tmp_path / "seconds").read_text(encoding="utf-8")) < usage.wall_s
+    (manifest,) = tmp_path.glob("exports/*/manifest.json")
+    assert len(manifest.parent.name) == 32

@@ -20,11 +20,9 @@ from mindspore import nn
 from mindspore.dataset import transforms, vision
 from mindspore.train import Callback, CheckpointConfig, LossMonitor, Model, ModelCheckpoint
 
-from benchmarks.trainings import setup
+from benchmarks.trainings import COPIED_NAME, setup
 from pipeline.datasets import mnist
 from pipeline.models.lenet5 import LeNet5
-
-COPIED_NAME = "copied_bytes"
 
 
 class CopyOutput(Callback):  # type: ignore[misc]
