@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    device_values,
     endings,
     export_traffic,
     faults,
@@ -45,6 +46,7 @@ ALL: dict[str, Callable[[Setting], Iterator[Result]]] = {
     "runs": runs.measure,
     "job": job.measure,
     "training": training.measure,
+    "device_values": device_values.measure,
     "export_traffic": export_traffic.measure,
     "endings": endings.measure,
 }
