@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import data, jobs, tools
 from benchmarks.measure import MeasuringError, run
+from pipeline.data import Share
+from pipeline.datasets import mnist
 
 
 @pytest.mark.slow
@@ -56,3 +59,21 @@ def test_watched_job_tells_what_the_export_took(tmp_path: Path) -> None:
     assert 0 < float((tmp_path / "seconds").read_text(encoding="utf-8")) < usage.wall_s
     (manifest,) = tmp_path.glob("exports/*/manifest.json")
     assert len(manifest.parent.name) == 32
+
+
+@pytest.mark.mindspore
+def test_streamed_images_are_those_in_memory(tmp_path: Path) -> None:
+    """The same samples in the asked order, prepared alike to a grey level."""
+    from benchmarks.trainings import streamed
+
+    images = data.make("images-96", tmp_path)
+    held = mnist.load([images], "train", size=32)
+
+    stream = streamed.load([images], "train", size=32)
+
+    indices = [5, 95, 0, 7]
+    (batch,) = stream.open(Share(indices, 4, seed=1)).create_tuple_iterator(output_numpy=True)
+    assert len(stream) == 96
+    np.testing.assert_array_equal(batch[1], held.labels[indices])
+    grey_level = 1 / (255 * mnist.DEVIATION)
+    np.testing.assert_allclose(batch[0], held.columns["image"][indices], atol=1.01 * grey_level)
