@@ -16,7 +16,8 @@ HEAD = """\
 
 Every figure on this page is from one run on one machine, described at the end. What is compared
 runs in turn, {rounds} rounds after one to warm up, on the same two cores, and a ratio is the
-median of the ratios round by round: below 1 is less time than what the table compares with.
+median of the ratios round by round: below 1 is less time than what the table compares with. A
+training has no such round: it compiles and warms up in its first epoch, which does not count.
 Seconds depend on the machine; ratios travel better. What each side leaves is counted after every
 round, files and bytes. A goal stands beside its figure also where it is not met.
 
@@ -29,7 +30,8 @@ make bench ARGS="--page docs/benchmarks.md"         # and write this page anew
 ```
 
 What is not installed is left out, with a line that says so; `apt install unzip libarchive-tools
-p7zip-full` brings the programs, `make bench` the packages. Files lie in memory (`/dev/shm`) where
+p7zip-full` brings the programs, `make bench` the packages; PyTorch, for one row, is left to
+`.venv/bin/python -m pip install torch`. Files lie in memory (`/dev/shm`) where
 there is enough, because a disk remembers the files of the round before, which slows down whoever
 comes next: `TMPDIR=/some/folder make bench` measures there instead. In memory, syncing what was
 written costs next to nothing; MindRun does it where something is to survive a power cut, the

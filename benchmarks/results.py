@@ -102,4 +102,5 @@ def row(
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+    digits = 3 if 0 < abs(value) < 0.1 else 2 if abs(value) < 10 else 0
+    return f"{value:.{digits}f}"

@@ -150,6 +150,11 @@ def test_page_prints_commands_that_exist() -> None:
         assert set(harness.read_options(shlex.split(command)).names) <= set(harness.ALL)
 
 
+def test_small_goals_are_told_apart_from_what_was_found() -> None:
+    """A verdict does not round a ratio to its limit."""
+    assert Goal("time", 0.0671, 0.065).verdict == "time: 0.067 (goal: at most 0.065; NOT met)"
+
+
 def test_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong name ends with code 2 and shows the right ones."""
     with pytest.raises(SystemExit) as ending:
