@@ -14,7 +14,7 @@ from benchmarks.setting import Setting
 
 _IMAGES, _MANY_IMAGES = 4_800, 19_200
 _GRAPHS = (1, 5, 25, 50, 100)
-_MOST_ROUNDS = 3
+_MOST_ROUNDS = 2
 _STREAMED = "dataset.loader={_target_: benchmarks.trainings.streamed.load, size: 32}"
 _SHORT = ("mode.stages=[fetch,extract,build,train]", "mode.epochs=2", "device.steps_per_graph=1")
 _HELD = "held in memory, one step a graph"
