@@ -405,13 +405,12 @@ def test_other_data_under_the_same_name(platform: Platform) -> None:
     flags = [f"--train_url={OUT}", CPU, MOVE]
 
     first = platform.start("--data_url=s3://bucket/a/data/", *flags)
-    other = platform.start("--data_url=s3://bucket/b/data/", *flags)
-    back = platform.start("--data_url=s3://bucket/a/data/", *flags)
-
     assert_exported(first, platform.bucket(first.run))
-    for ended in (other, back):
+    for data_url in ("s3://bucket/b/data/", "s3://bucket/a/data/"):
+        ended = platform.start(f"--data_url={data_url}", *flags)
+
         assert "inputs changed" in ended.said
-    assert_exported(back, platform.bucket(back.run))
+        assert_exported(ended, platform.bucket(ended.run))
     assert (platform.folder / "data" / "data" / "x.txt").read_bytes() == b"one"
 
 
