@@ -10,39 +10,32 @@ from pathlib import Path
 import pytest
 
 from pipeline import arguments, bundle, cli, compose, repeat, runs
+from tests.documents.pages import OURS, PAGES, inline_commands, shell_lines
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted(
-    path
-    for path in [
-        *ROOT.glob("*.md"),
-        *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "pipeline").rglob("*.md"),
-        *(ROOT / "examples").rglob("*.md"),
-    ]
-    if ".venv" not in path.parts
-)
-LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
 
 def commands_of(path: Path) -> Iterator[str]:
-    """Every line of a fenced shell block, and every command in a row of a table."""
-    text = path.read_text(encoding="utf-8")
-    for row in re.findall(r"^\|.*\|$", text, re.M):
-        yield from re.findall(r"`(python run\.py[^`]*)`", row)
-    for block in re.findall(r"```(?:bash|sh|console)?\n(.*?)```", text, re.S):
-        for line in block.splitlines():
-            if line.startswith(("python run.py", "make ", ".venv/bin/python run.py")):
-                yield line
+    """Every command of ours that stands in a block for the shell, or within a sentence or table."""
+    for line in shell_lines(path):
+        for part in line.split(" && "):
+            if OURS.match(part) or part.startswith("make "):
+                yield part
+    yield from inline_commands(path)
 
 
-def home_of(path: Path) -> Path:
-    """The project that the document speaks of: the example's own, or this one."""
+def home_of(path: Path, command: str) -> Path:
+    """The project that the command belongs to: the one it names, the example's own, or this one."""
+    named = OURS.match(command)
+    if named and named[1]:
+        return ROOT / named[1]
     return path.parent if (path.parent / "run.py").is_file() else ROOT
 
 
-COMMANDS = sorted({(command, home_of(path)) for path in DOCUMENTS for command in commands_of(path)})
+COMMANDS = sorted({(said, home_of(path, said)) for path in PAGES for said in commands_of(path)})
 RUNS = [(command, home) for command, home in COMMANDS if "run.py" in command]
+# Whoever has run nothing yet has no latest checkpoint.
+PLANS = [c for c, home in RUNS if home == ROOT and re.search(r" plan\b(?!.*latest)", c)]
 MAKES = [command for command, _ in COMMANDS if command.startswith("make ")]
 
 
@@ -70,7 +63,30 @@ def test_printed_command_composes(
     composed = compose.compose(found, root=home, current_folder=tmp_path)
 
     assert composed.job.run_id
-    assert composed.notes == []
+    # What a launch would bring is told, and what nobody knows is told as well.
+    assert composed.notes == [] or composed.job.launched.is_launch
+    assert composed.mapping["platform"] == {}
+
+
+@pytest.mark.usefixtures("signals_as_they_were")
+@pytest.mark.parametrize("command", PLANS)
+def test_printed_plan_is_one(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A plan that the documents print is told to its end, on a machine where nothing was run."""
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    monkeypatch.chdir(tmp_path)
+    for name in ("OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "https://obs.example.com")
+    places = [f"cluster.{name}_dir={name}" for name in ("data", "output")]
+
+    code = cli.main([*shlex.split(command, comments=True)[2:], *places], ROOT)
+
+    assert code == 0, capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", MAKES)
@@ -81,17 +97,10 @@ def test_printed_target_exists(command: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(path: Path) -> None:
-    """A relative link points to a file of the project."""
-    links = LINK.findall(path.read_text(encoding="utf-8"))
-
-    assert [link for link in links if not (path.parent / link.strip()).exists()] == []
-
-
-def test_readme_names_every_choice() -> None:
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_readme_names_every_choice(name: str) -> None:
     """The table of groups lists exactly what conf/ holds."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / name).read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", readme, re.M))
 
     for group in (ROOT / "conf").iterdir():
@@ -100,9 +109,10 @@ def test_readme_names_every_choice() -> None:
             assert listed == {path.stem for path in group.glob("*.yaml")}
 
 
-def test_a_printed_dataset_composes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["own-data.md", "own-data.zh-CN.md"])
+def test_a_printed_dataset_composes(name: str, tmp_path: Path) -> None:
     """The whole dataset file that the page on own data shows is one that can be chosen."""
-    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     shown = re.search(r"```yaml\n(# .*?)```", page, re.S)
     assert shown
     (tmp_path / "dataset").mkdir()
