@@ -15,7 +15,7 @@ _PAGE = Path(__file__).resolve().parents[1] / "configuration.md"
 _HEAD = """\
 # Every key of the configuration
 
-[中文](configuration.zh-CN.md)
+[中文](configuration.zh-CN.md) · [all pages](README.md)
 
 <!-- Written by `make docs` from the job's types and the comments in conf/; edits are lost. -->
 
