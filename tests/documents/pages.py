@@ -25,6 +25,8 @@ PAIRS = [
     for path in PAGES
     if path.name.endswith(CHINESE)
 ]
+# Shown to be refused.
+WRONG = {"python run.py mode.epoch=3 model=lenet6"}
 LANGUAGES = {"bash", "text", "yaml", "python", "json"}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # A command of ours, with the folder of another start file where one is named.
