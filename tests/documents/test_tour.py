@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,12 +47,12 @@ def said(clone: Path) -> dict[str, str]:
         for command in commands_in(page):
             words = "python run.py" if command == MAKE_RUN else command
             done = subprocess.run(
-                ["sh", "-c", words.replace("python ", f"'{sys.executable}' ", 1)],
+                [sys.executable, *shlex.split(words)[1:]],
                 cwd=clone,
                 env=environment(),
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=900,
                 check=False,
             )
             expected = errors.WRONG_JOB if command in WRONG else errors.DONE
