@@ -14,7 +14,7 @@ from tests.documents.pages import LANGUAGES, OURS, PAGES, blocks_of, name_of, sh
 CHECKED = re.compile(OURS.pattern + r"|make \w")
 # What no test of this project can or should do, each with its reason.
 SHOWN_ONLY = {
-    r"git (clone|checkout|add|commit|push) ": "needs a place of the reader's own",
+    r"git (clone|init|add|commit|push) ": "needs a place of the reader's own",
     r"cd ": "a folder of the reader's own",
     r"source \.venv/bin/activate": "changes the reader's shell",
     r"pip install ": "needs a package registry",
