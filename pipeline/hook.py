@@ -10,16 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from pipeline.fields import COMPONENT_SCHEMA, ComponentPart, sequence
 
-WHEN = ("start", "end", "failure")
+Moment = Literal["start", "end", "failure"]
+WHEN: tuple[Moment, ...] = ("start", "end", "failure")
 
 
 def _moments(value: Any) -> Any:
     return sequence([value] if isinstance(value, str) else value)
 
 
-Moments = Annotated[
-    tuple[Literal["start", "end", "failure"], ...], BeforeValidator(_moments), Field(min_length=1)
-]
+Moments = Annotated[tuple[Moment, ...], BeforeValidator(_moments), Field(min_length=1)]
 
 
 class HookPart(ComponentPart):

@@ -123,7 +123,7 @@ class Board:
             return
         try:
             work()
-        except (*IMPORT_FAILURES, *_protobuf_failures()) as error:
+        except _failures() as error:
             self._is_off = True
             self.close()
             log.warning(
@@ -152,8 +152,8 @@ def _tag(name: str) -> str:
     return f"test/{name[len(_OF_TEST) :]}" if is_of_test else f"train/{name}"
 
 
-def _protobuf_failures() -> tuple[type[Exception], ...]:
-    """What code raises that was made for another protobuf, where there is such an error."""
+def _failures() -> tuple[type[BaseException], ...]:
+    """What importing and writing may end with; also code that was made for another protobuf."""
     module = sys.modules.get("google.protobuf.runtime_version")
     found = getattr(module, "VersionError", None)
-    return (found,) if found is not None else ()
+    return (*IMPORT_FAILURES, found) if found is not None else IMPORT_FAILURES
