@@ -24,6 +24,8 @@ SEND_GRACE_S = 8.0
 _LAST_S = 5.0
 # What is told of an ending is told by then: launchers kill 15 s after they asked.
 TELL_GRACE_S = 11.0
+# And within so long, because a signal may have been heard late, such as during a compilation.
+TELLING_S = 4.0
 _TOLD_S = 1.0
 # Of a time budget so much is kept back for saving and exporting, and never more.
 _SHARE_KEPT, _MOST_KEPT_S = 0.1, 120.0
@@ -126,7 +128,7 @@ class Stop:
         since_s = self._noted_s or time.monotonic()
         if isinstance(self.reason, OutOfTime):
             return max(self._budget_end_s - _TOLD_S, since_s + TELL_GRACE_S)
-        return since_s + TELL_GRACE_S
+        return min(since_s + TELL_GRACE_S, time.monotonic() + TELLING_S)
 
     @property
     def _budget_end_s(self) -> float:

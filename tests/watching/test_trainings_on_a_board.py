@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def test_a_killed_training_goes_on_without_a_gap(tmp_path: Path) -> None:
     checkpoint = tmp_path / "outputs"
     while not list(checkpoint.glob("train-*/checkpoints/lenet5-2.json")):
         assert first.poll() is None
+        time.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
 
