@@ -25,7 +25,7 @@ run: .venv/.runtime  ## run the job: make run ARGS="mode.epochs=3"
 	.venv/bin/python run.py $(ARGS)
 
 test: .venv/.dev  ## run the tests
-	.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 check: .venv/.dev  ## lint, format, types, architecture
 	.venv/bin/python -m ruff check

@@ -110,11 +110,15 @@ def _find_source(module: str) -> tuple[Path | None, str]:
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         # find_spec of importlib.util would import the parents; the finder itself does not.
-        spec = (
-            importlib.machinery.PathFinder.find_spec(name, locations)
-            if locations is not None
-            else _find_top(name)
-        )
+        try:
+            spec = (
+                importlib.machinery.PathFinder.find_spec(name, locations)
+                if locations is not None
+                else _find_top(name)
+            )
+        except KeyError:
+            # A folder without __init__.py in another one: only an import finds what is in there.
+            return None, ""
         if spec is None:
             return None, name
         locations = spec.submodule_search_locations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import console, locks, log
+from pipeline.hooks import Caller
 from pipeline.job import Job
 from pipeline.manifest import (
     Artifact,
@@ -27,6 +28,7 @@ from pipeline.publish import LiveExport
 from pipeline.stopping import Stop
 from pipeline.transfer import Limits
 from pipeline.uploader import Uploader
+from pipeline.watching import Board
 from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class Context:
     digests: Digests = field(default_factory=Digests)
     uploader: Uploader | None = None
     live: LiveExport | None = None
+    hooks: Caller | None = None
+    board: Board | None = None
     stop: Stop = field(default_factory=Stop)
 
     @property
@@ -98,6 +102,8 @@ class Context:
         kept = {name: value for name, value in numbers.items() if value is not None}
         others = {n: v for n, v in self.manifest.metrics.items() if n not in numbers}
         self.manifest = self.manifest.replaced(metrics={**others, **kept})
+        if self.board is not None:
+            self.board.results(self.manifest.metrics)
 
     def found_inputs(self, inputs: list[dict[str, Any]]) -> None:
         """What the job's inputs turned out to be."""
@@ -130,6 +136,11 @@ class Context:
         self.event("pruned", path=path.name)
         if self.live is not None:
             self.live.pruned(path)
+
+    def close(self) -> None:
+        """Nothing more is told of the run."""
+        if self.board is not None:
+            self.board.close()
 
     def event(self, name: str, /, **facts: Any) -> None:
         """One thing that happened, for events.jsonl, which is the first rank's."""

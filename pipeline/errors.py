@@ -18,7 +18,8 @@ MindRunError
 ├── StoppedEarlyError    training was asked to stop, its state is saved (RuntimeError)
 ├── TrainingError        training cannot go on, such as a NaN loss     (ArithmeticError)
 ├── ModelExportError     a model cannot be written, or computes wrong  (ValueError)
-└── ScriptError          a script of the user's ended with an error    (RuntimeError)
+├── ScriptError          a script of the user's ended with an error    (RuntimeError)
+└── HookError            somebody could not be told of a run           (RuntimeError)
 
 A message says what is wrong, with the value, what was expected, and what to do.
 """
@@ -140,3 +141,7 @@ class ModelExportError(MindRunError, ValueError):
 
 class ScriptError(MindRunError, RuntimeError):
     """A script of the user's cannot be started, or ended with another exit code than 0."""
+
+
+class HookError(MindRunError, RuntimeError):
+    """A hook could not tell of the run; the run itself goes on."""

@@ -101,7 +101,7 @@ def _dotted_name(value: str) -> str:
 
 
 _TEXT_SCHEMA = {"type": "string", "minLength": 1}
-_COMPONENT_SCHEMA = {
+COMPONENT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "_target_": {
@@ -151,7 +151,7 @@ class ComponentPart(Part):
 
 
 Component = Annotated[
-    ComponentPart, BeforeValidator(_split_component), WithJsonSchema(_COMPONENT_SCHEMA)
+    ComponentPart, BeforeValidator(_split_component), WithJsonSchema(COMPONENT_SCHEMA)
 ]
 Components = Annotated[
     Mapping[str, Component], AfterValidator(_freeze), PlainSerializer(dict, return_type=dict)

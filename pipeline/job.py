@@ -29,6 +29,7 @@ from pipeline.fields import (
     Texts,
     sequence,
 )
+from pipeline.hook import Hooks
 from pipeline.mode import Mode
 from pipeline.sweep import Sweep
 
@@ -72,6 +73,7 @@ class Cluster(Part):
     priority: float
     data_dir: Places
     output_dir: Places
+    tensorboard_dir: Optional[Text] = None
     export_url: Optional[Place]
     collects_output: bool
     uploader: Optional[Text]
@@ -172,6 +174,8 @@ class Job(Part):
     device: Device
     platform: FrozenTexts
     sweep: Sweep = Field(default_factory=Sweep)
+    hooks: Hooks = Field(default_factory=lambda: MappingProxyType({}))
+    tensorboard: bool = True
     root: Path = Field(exclude=True)
     launched: Launched = Field(default_factory=Launched, exclude=True)
     digest: str = Field(default="", exclude=True)

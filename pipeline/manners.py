@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import component
+from pipeline import component, hook
 from pipeline.calls import Call, signature_of
 
 
@@ -27,12 +27,13 @@ _MANNERS = {
     "mode.schedule": _Manner(3),
     "mode.loss": _Manner(0, offered=("sparse", "reduction")),
 }
-_METRIC, _METRICS = _Manner(2), "mode.metrics."
+# metric(logits, labels, **arguments), hook(news, **arguments): below these keys, one by each name.
+_NAMED = {"mode.metrics": _Manner(2), "hooks": _Manner(1)}
 
 
 def call_at(key: str, target: str, arguments: Mapping[str, Any]) -> Call:
     """The call of the component that stands at this key."""
-    manner = _MANNERS.get(key, _METRIC)
+    manner = _MANNERS.get(key) or _NAMED[key.rpartition(".")[0]]
     return Call(target, manner.positional, arguments, manner.given, manner.offered)
 
 
@@ -55,15 +56,23 @@ def make(call: Call, *positional: Any, **values: Any) -> Any:
 def components_in(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """What stands at the keys of components in a job's mapping, right or wrong."""
     found = {key: _at(mapping, key) for key in _MANNERS}
-    metrics = _at(mapping, _METRICS.rstrip("."))
-    if isinstance(metrics, Mapping):
-        found.update({f"{_METRICS}{name}": value for name, value in metrics.items()})
+    for key in _NAMED:
+        named = _at(mapping, key)
+        if isinstance(named, Mapping):
+            found.update({f"{key}.{name}": value for name, value in named.items()})
     return {key: value for key, value in found.items() if value is not None}
 
 
 def is_component(key: str) -> bool:
     """Whether a component stands at this key."""
-    return key in _MANNERS or (key.startswith(_METRICS) and key.count(".") == _METRICS.count("."))
+    return key in _MANNERS or key.rpartition(".")[0] in _NAMED
+
+
+def arguments_at(key: str, value: Mapping[Any, Any]) -> dict[str, Any]:
+    """What of the mapping at this key its target is called with."""
+    if key.rpartition(".")[0] == "hooks":
+        return hook.arguments_in(value)
+    return {str(name): item for name, item in value.items() if name != "_target_"}
 
 
 def _at(mapping: Any, key: str) -> Any:

@@ -37,6 +37,8 @@ _SECRET_NAME = re.compile(
 _learned: dict[str, str] = {}
 # A shorter query or user part could be part of any word.
 _SECRET_LENGTH = 8
+# The words in the path of an address are shorter than keys.
+_KEY_LENGTH = 16
 _URL_MARKS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -104,6 +106,14 @@ def learn(value: Any) -> None:
         for secret in (user, query):
             if len(secret) >= _SECRET_LENGTH:
                 _learned.update(dict.fromkeys(_spellings(secret), MASK))
+
+
+def learn_secret(text: str) -> None:
+    """From now on `mask` hides this text, and as a URL what a server may repeat of its key."""
+    path = text.partition("://")[2].partition("/")[2]
+    for secret in (text, *re.split("[/?&=]", path)):
+        if len(secret) >= (_SECRET_LENGTH if secret is text else _KEY_LENGTH):
+            _learned.update(dict.fromkeys(_spellings(secret), MASK))
 
 
 def masked(value: Any, name: str = "") -> Any:

@@ -14,6 +14,7 @@ from pipeline.context import Context
 from pipeline.files import write_atomically
 from pipeline.manifest import StageRecord
 from pipeline.masking import masked
+from pipeline.watching import Board
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def open_folder(context: Context, config: Any) -> None:
     provenance.begin(context)
     context.save()
     context.live = _live_export(context)
+    context.board = Board.of(job, context.folder) if context.here.is_first else None
     context.event("run_started", run_id=job.run_id, attempt=context.manifest.attempt)
     preparation.log_conclusions(context)
     if context.previous:

@@ -51,7 +51,7 @@ def _places(mapping: dict[str, Any]) -> Iterator[tuple[Any, Any, str]]:
     """Every value that may be a path: what holds it, its name there, its key."""
     cluster, dataset = mapping.get("cluster"), mapping.get("dataset")
     if isinstance(cluster, dict):
-        for name in ("data_dir", "output_dir", "export_url"):
+        for name in ("data_dir", "output_dir", "tensorboard_dir", "export_url"):
             value = cluster.get(name)
             if isinstance(value, list):
                 yield from ((value, i, f"cluster.{name}.{i}") for i in range(len(value)))

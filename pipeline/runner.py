@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline import (
+    announcing,
     completion,
     errors,
     following,
@@ -74,9 +75,12 @@ def run(
         watch = Watch(at_work.end_in_its_place, at_work.give_up, context.stop)
         try:
             with watch as at_work.watch, context.stop.listening():
-                return at_work.go()
+                outcome = at_work.go()
+            announcing.end(context, outcome)
+            return outcome
         finally:
             log.to_folder(None)
+            context.close()
 
 
 class _Run:
@@ -99,6 +103,7 @@ class _Run:
         else:
             opening.open_folder(self.context, self.config)
         following.collect_logs(self.context)
+        announcing.begin(self.context)
         error = self._ending_of(self._take_all)
         if error is not None:
             if self.watch is not None and not self.watch.unwinding():
@@ -110,7 +115,7 @@ class _Run:
     def end_in_its_place(self) -> None:
         """What the watcher does where the main thread is stuck: the same ending."""
         self._end_early(following.failure_of_another(self.context) or self._why())
-        self._end(exit_code_of(self._why()))
+        announcing.end(self.context, self._end(exit_code_of(self._why())))
 
     def give_up(self) -> None:
         """There is no time left for anything but the record."""

@@ -7,6 +7,7 @@ of it when it asks, and ends with its state saved; a second signal ends that too
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ _ECHO_S = 0.5
 # What of the time that launchers leave goes to sending; the rest is for the manifest and the end.
 SEND_GRACE_S = 8.0
 _LAST_S = 5.0
+# What is told of an ending is told by then: launchers kill 15 s after they asked.
+TELL_GRACE_S = 11.0
+# And within so long, because a signal may have been heard late, such as during a compilation.
+TELLING_S = 4.0
+_TOLD_S = 1.0
 # Of a time budget so much is kept back for saving and exporting, and never more.
 _SHARE_KEPT, _MOST_KEPT_S = 0.1, 120.0
 _BUDGET_SIGNAL = getattr(signal, "SIGALRM", None)
@@ -113,6 +119,16 @@ class Stop:
         if isinstance(self.reason, OutOfTime):
             return max(self._budget_end_s - _LAST_S, since_s + SEND_GRACE_S)
         return since_s + SEND_GRACE_S
+
+    @property
+    def tell_until_s(self) -> float:
+        """When to stop telling others of the end, on the monotonic clock."""
+        if self.reason is None:
+            return math.inf
+        since_s = self._noted_s or time.monotonic()
+        if isinstance(self.reason, OutOfTime):
+            return max(self._budget_end_s - _TOLD_S, since_s + TELL_GRACE_S)
+        return min(since_s + TELL_GRACE_S, time.monotonic() + TELLING_S)
 
     @property
     def _budget_end_s(self) -> float:

@@ -15,7 +15,7 @@ from pipeline.calls import Call
 from pipeline.errors import ConfigError, Mistake
 from pipeline.fields import is_dotted_name
 from pipeline.job import Job
-from pipeline.manners import call_at, components_in, is_component
+from pipeline.manners import arguments_at, call_at, components_in, is_component
 from pipeline.masking import learn, mask, masked
 from pipeline.mode import Mode
 from pipeline.origins import Origins
@@ -80,9 +80,10 @@ def job_of(mapping: Mapping[str, Any], *, root: Path) -> Job:
 
 def uncertain_calls(job: Job) -> dict[str, Call]:
     """The components that only an import can check, by their keys."""
+    hooks = {f"hooks.{name}": hook for name, hook in job.hooks.items()}
     calls = {
         key: call_at(key, c.target, c.arguments)
-        for key, c in job.components.items()
+        for key, c in {**job.components, **hooks}.items()
         if not _is_default(key, c.target, c.arguments)
     }
     return {key: call for key, call in calls.items() if not component.check(call).is_certain}
@@ -186,7 +187,7 @@ def _component_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mi
         target = value.get("_target_") if isinstance(value, Mapping) else None
         if not isinstance(value, Mapping) or not isinstance(target, str):
             continue
-        arguments = {str(k): v for k, v in value.items() if k != "_target_"}
+        arguments = arguments_at(key, value)
         if not is_dotted_name(target) or _is_default(key, target, arguments):
             continue
         for problem in component.check(call_at(key, target, arguments)).problems:

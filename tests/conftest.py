@@ -8,8 +8,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.jobs import without_asking_hydra_again
+
+# How long an example takes says more about who else uses the machine than about the code.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 # A shell's background job starts with Ctrl-C ignored, and what a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

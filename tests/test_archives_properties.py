@@ -28,7 +28,7 @@ BENIGN = st.text(st.sampled_from("abXé数据 .-_'$%~"), min_size=1, max_size=6)
 )
 PATHS = st.lists(BENIGN, min_size=1, max_size=3).map("/".join)
 
-settings.register_profile("archives", max_examples=150, deadline=None)
+settings.register_profile("archives", max_examples=150)
 ARCHIVES = settings(settings.get_profile("archives"))
 
 

@@ -185,3 +185,16 @@ def test_probing_survives_whatever_a_module_does(module: Path) -> None:
     assert "exit 7" in aborted["x"][0].text
     assert "took over" in slept["x"][0].text
     assert probe({}, os.environ) == {}
+
+
+def test_folders_without_init_within_each_other_are_left_to_an_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies there cannot be found without importing, which is no mistake of the user's."""
+    (tmp_path / "outer_folder" / "inner").mkdir(parents=True)
+    (tmp_path / "outer_folder" / "inner" / "thing.py").write_text("def make():\n    return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    verdict = component.check(Call("outer_folder.inner.thing.make", 0, {}))
+
+    assert (verdict.problems, verdict.is_certain) == ((), False)

@@ -30,7 +30,7 @@ TOKENS = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(TOKENS, max_size=4))
 def test_only_mistakes_are_raised(argv: list[str]) -> None:
     """Any command line composes, or says what is wrong with it."""

@@ -68,14 +68,14 @@ def digest(*argv: str, current_folder: Path = Path("/")) -> str:
     return composed(undeclared, *argv, current_folder=current_folder).job.digest
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(st.sampled_from(SAME)))
 def test_where_and_how_do_not_count(argv: list[str]) -> None:
     """URLs, folders, limits, cluster and export place leave the name as it is."""
     assert digest(*argv) == digest()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sampled_from(OTHER), st.lists(st.sampled_from(SAME)))
 def test_each_thing_that_decides_the_result_counts(token: str, others: list[str]) -> None:
     """A number, a seed, a declared digest, a network: each makes another run."""

@@ -61,7 +61,7 @@ def written_about(url: str, folder: Path) -> str:
 
 
 @pytest.mark.usefixtures("quick_jobs")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ODD, ODD, ODD.map(lambda text: text.replace(":", "").replace("[", "").replace("]", "")))
 def test_no_odd_url_shows_its_secrets(path: str, query: str, user: str) -> None:
     """Blanks, quotes, brackets: neither plan, nor command, nor record tells query or password."""

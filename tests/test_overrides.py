@@ -69,28 +69,28 @@ def test_text_survives(text: str) -> None:
     assert job.cluster.name == text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PLAIN)
 def test_any_text_survives_in_a_text_field(text: str) -> None:
     """`key=value` keeps a text byte for byte."""
     assert checkpoint(f"mode.checkpoint={text}") == text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TEXT.filter(lambda text: not is_path(text)))
 def test_any_text_survives_as_exact_text(text: str) -> None:
     """`--text key=VALUE` keeps even null and interpolations as text."""
     assert checkpoint("--text", f"mode.checkpoint={text}") == text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_any_text_survives_in_an_unknown_flag(text: str) -> None:
     """A flag that nobody claims keeps its text under platform."""
     assert composed(f"--unknown_flag={text}").job.platform["unknown_flag"] == text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(JSON_TEXT, st.booleans())
 def test_any_text_survives_in_json(text: str, is_escaped: bool) -> None:
     """Texts inside a JSON list of mappings come through, `$` and `???` too."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import manifest, stopping
+from pipeline import endings, manifest, stopping
 from pipeline.errors import StoppedEarlyError
 from pipeline.stopping import OutOfTime, Stop, Terminated
 from tests.running import go, make_job
@@ -178,3 +178,19 @@ def test_a_stuck_main_thread_ends_in_time_with_what_was_saved(
     assert found.status == "interrupted"
     assert "half.txt" in [artifact.path for artifact in found.artifacts]
     assert manifest.is_intact(found, there)
+
+
+def test_others_are_told_within_the_time_that_launchers_leave() -> None:
+    """Without a signal nobody hurries; with one, the end is told before the watcher ends all."""
+    stop = Stop()
+    assert stop.tell_until_s == float("inf")
+
+    before_s = time.monotonic()
+    stop.note(signal.SIGTERM)
+    until_s = stop.tell_until_s
+    after_s = time.monotonic()
+
+    assert before_s + stopping.TELLING_S <= until_s <= after_s + stopping.TELLING_S
+    stop._noted_s -= stopping.TELL_GRACE_S
+    assert stop.tell_until_s <= after_s
+    assert stopping.SEND_GRACE_S < stopping.TELL_GRACE_S < endings.ALL_GRACE_S

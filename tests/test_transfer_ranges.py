@@ -283,7 +283,7 @@ def test_killed_anywhere(web: WebServer, tmp_path: Path) -> None:
     assert requested_bytes(web) <= 2 * len(CONTENT) + kills * 2 * PART_BYTES
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     interrupted_at=st.integers(1, len(CONTENT)),
     damaged_at=st.floats(0, 0.999),

@@ -14,7 +14,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ABSENT = "-"
 # Every start has others, and they decide nothing.
 _UNTELLING = ("host", "system")
-_OF_THE_START = ("run.", "sweep.")
+_OF_THE_START = ("run.", "sweep.", "hooks", "tensorboard")
 
 # One difference: what differs, and a text for each run.
 Row = tuple[str, list[str]]

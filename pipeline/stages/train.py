@@ -62,7 +62,7 @@ def train(context: Context, session: Session, checkpoint: Checkpoint | None = No
     here, plan = context.here, _plan(context.job)
     rows = checkpoints.rows(folder, name, last_epoch=epochs) if here.is_first else []
     if here.is_first:
-        write_atomically(context.folder / _METRICS, _lines(rows))
+        _begin_record(context, rows)
     samples = len(session.train) if session.train is not None else 0
     work = float(samples * (epochs - len(rows)))
     # Heard from before the thread starts that draws the progress: it must not take a Ctrl-C.
@@ -113,9 +113,17 @@ def _measure(session: Session) -> dict[str, float]:
     return {"accuracy": found.accuracy, "loss": found.loss, **found.metrics}
 
 
+def _begin_record(context: Context, rows: list[Row]) -> None:
+    write_atomically(context.folder / _METRICS, _lines(rows))
+    if context.board is not None:
+        context.board.begin(rows)
+
+
 def _record(context: Context, row: Row, rows: list[Row]) -> None:
     rows.append(row)
     jsonlines.append(context.folder / _METRICS, row)
+    if context.board is not None:
+        context.board.add(row)
     context.event("epoch", **row)
     log.debug("epoch %d: loss %.4f, accuracy %.4f", row["epoch"], row["loss"], row["accuracy"])
 

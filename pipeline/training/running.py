@@ -208,6 +208,7 @@ class Run:
     def _keep(self, row: Row) -> None:
         """The epoch is measured if that is planned, saved, and told."""
         state, keeper = self.state, self.keeper
+        row = {**row, "learning_rate": keeper.session.rate_at(state.step - 1)}
         if self.calls.measure is not None and keeper.plan.measures_after(state.epoch):
             found = measured(self.calls.measure())
             keeper.session.network.set_train(True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import (
@@ -609,7 +609,6 @@ def test_split(url: str, root: str, key: str) -> None:
     assert split(url) == (root, key)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["", "/", "file:///", "obs://", "s3:///", "s3://", "http://", "HTTPS://u:p@"]),
     st.text(st.characters(exclude_categories=("Cs",))),
@@ -623,7 +622,6 @@ def test_urls_normalise_to_themselves(scheme: str, rest: str) -> None:
         assert masked(masked(once)) == masked(once)
 
 
-@settings(deadline=None)
 @given(
     st.text("ab:/?#@", max_size=6).map(lambda noise: f"https://user:SECRET{noise}@host/p?q=SECRET")
 )

@@ -167,9 +167,7 @@ def test_one_id_in_two_folders_asks_for_the_folder(tmp_path: Path) -> None:
         finding.find("a", finding.in_folders([tmp_path / "one", tmp_path / "two"]))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.one_of(
         st.binary(max_size=60),

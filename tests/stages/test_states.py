@@ -154,7 +154,7 @@ def run(folder: Path, *, keep: bool, must: bool = True) -> Context:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(EVENTS), max_size=8), st.booleans())
 def test_whatever_happened_the_next_run_puts_it_right(
     events: list[Callable[[Path], None]], keep: bool
