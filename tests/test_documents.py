@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import arguments, bundle, cli, compose, repeat, runs
+from pipeline.sweeping.expanding import expand
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -67,10 +68,12 @@ def test_printed_command_composes(
         return
 
     found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))
-    composed = compose.compose(found, root=home, current_folder=tmp_path)
+    place = {"root": home, "current_folder": tmp_path}
+    jobs = [v.arguments for v in expand(found, **place)] if found.is_multirun else [found]
+    composed = [compose.compose(job, **place) for job in jobs]
 
-    assert composed.job.run_id
-    assert composed.notes == []
+    assert len(composed) > 1 or not found.is_multirun
+    assert all(each.job.run_id and each.notes == [] for each in composed)
 
 
 @pytest.mark.parametrize("command", MAKES)
