@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -68,7 +69,7 @@ class _Expansion:
             choices = self._choices(chosen.arguments)
             within = replace(chosen, arguments=self._with_params(chosen.arguments, choices))
             keys = self._bare_keys(choices) if self._has_flags() else set()
-            made += self._each(within, lambda s, keys=keys: self._is_value(s, keys))
+            made += self._each(within, partial(self._is_value, bare_keys=keys))
             if len(made) > MOST:
                 break
         if len(made) > MOST and not self.mistakes:
@@ -77,7 +78,7 @@ class _Expansion:
             raise ConfigError(list(dict.fromkeys(self.mistakes)))
         return made
 
-    def _each(self, variant: Variant, is_swept: Any) -> Iterator[Variant]:
+    def _each(self, variant: Variant, is_swept: Callable[[Setting], bool]) -> Iterator[Variant]:
         settings = variant.arguments.settings
         last = {s.key: position for position, s in enumerate(settings)}
         swept: dict[int, list[Value]] = {}

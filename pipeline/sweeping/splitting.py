@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, QuotedString, Transformer
@@ -94,17 +94,14 @@ def _counted(text: str, parsed: Override, options: Optional[Sequence[str]]) -> l
     return [_element(element) for element in elements]
 
 
-def _element(element: object) -> Value:
+def _element(element: Any) -> Value:
     if isinstance(element, QuotedString):
         return Value(element.text, is_exact=True)
     if isinstance(element, str):
         # The parser has taken the quotes away that it must have stood in.
         return Value(element, is_exact="," in element)
-    return Value(str(Transformer.encode(element)) if not _is_plain(element) else str(element))
-
-
-def _is_plain(element: object) -> bool:
-    return isinstance(element, (int, float)) and not isinstance(element, bool)
+    is_number = isinstance(element, (int, float)) and not isinstance(element, bool)
+    return Value(str(element) if is_number else str(Transformer.encode(element)))
 
 
 def _parsed(text: str) -> Override | None:

@@ -38,7 +38,7 @@ class Process:
 
     def _tell_orphan(self, number: int) -> None:
         pid = runfolder.owner_here(self._order.folder) if self._order.is_adopted else None
-        if pid not in (None, self._process.pid):
+        if pid is not None and pid != self._process.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
