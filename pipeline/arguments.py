@@ -113,8 +113,9 @@ class _Reader:
     def _read_flag(self, token: str) -> None:
         name, _, value = token.partition("=")
         given = value if "=" in token else None
-        if token in ("-m", "--multirun"):
-            self.found.is_multirun = True
+        if name in ("-m", "--multirun"):
+            # A platform's web form can only pass flags with a value.
+            self.found.is_multirun = (given or "true").lower() not in ("false", "0")
         elif token in ("-r", "--run"):
             self.found.is_multirun = False
         elif name in _REFUSED:

@@ -44,9 +44,9 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
     if len(found.commands) > 1:
         problem = "one command at a time"
         found.mistakes.append(Mistake(" ".join(found.commands), problem, "the command line"))
-    if found.is_multirun:
-        remedy = "start the jobs one by one"
-        found.mistakes.append(Mistake("-m", "sweeps are not there yet", "the command line", remedy))
+    if found.is_multirun and "doctor" in found.commands:
+        problem = "a sweep can be run or planned, nothing else"
+        found.mistakes.append(Mistake("-m", problem, "the command line", "leave out -m"))
     if "bundle" in found.commands:
         # It reads its own flags, and nothing of it is needed by any other command.
         from pipeline import bundle
@@ -62,6 +62,11 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
         return repeat.main(argv, root)
     if found.hydra_flags and not found.mistakes:
         return hydra_entry.answer(found, root=root, current_folder=current_folder)
+    if found.is_multirun and "doctor" not in found.commands:
+        # Most starts run one job, and need nothing of it.
+        from pipeline import sweeping
+
+        return sweeping.main(found, root)
     composed = compose.compose(
         found, root=root, current_folder=current_folder, variables=os.environ
     )

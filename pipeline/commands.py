@@ -44,7 +44,7 @@ def _next_mode(job: Job, manifest: Manifest) -> tuple[str, ...]:
 
 
 def _command(found: Arguments, start_file: str, kept: Iterable[Setting], *added: str) -> str:
-    words = ["python", start_file]
+    words = ["python", start_file, *(["-m"] if found.is_multirun else [])]
     for folder in found.config_dirs:
         words += ["--config-dir", folder]
     for setting in kept:

@@ -109,16 +109,13 @@ def _find_source(module: str) -> tuple[Path | None, str]:
     spec = None
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
-        # find_spec of importlib.util would import the parents; the finder itself does not.
         try:
-            spec = (
-                importlib.machinery.PathFinder.find_spec(name, locations)
-                if locations is not None
-                else _find_top(name)
-            )
+            spec = _find_below(name, locations) if locations is not None else _find_top(name)
+        # A folder without __init__.py asks for its parent, which is not imported.
         except KeyError:
-            # A folder without __init__.py in another one: only an import finds what is in there.
-            return None, ""
+            folders = [Path(place, parts[depth - 1]) for place in locations or ()]
+            locations, spec = [str(folder) for folder in folders if folder.is_dir()], None
+            continue
         if spec is None:
             return None, name
         locations = spec.submodule_search_locations
@@ -126,6 +123,11 @@ def _find_source(module: str) -> tuple[Path | None, str]:
             return None, ".".join(parts[: depth + 1])
     origin = spec.origin if spec else None
     return (Path(origin) if origin and origin.endswith(".py") else None), ""
+
+
+def _find_below(name: str, locations: list[str]) -> importlib.machinery.ModuleSpec | None:
+    # find_spec of importlib.util would import the parents; the finder itself does not.
+    return importlib.machinery.PathFinder.find_spec(name, locations)
 
 
 def _find_top(name: str) -> importlib.machinery.ModuleSpec | None:

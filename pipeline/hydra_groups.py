@@ -6,23 +6,31 @@ choices of groups; values are applied afterwards (overrides.py).
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Optional
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from pipeline.errors import ConfigError, Mistake
 
 CONFIG_NAME = "config"
+_SWEEPER = b"sweeper"
+
+# What was composed, by the groups and the choices; None: nothing is kept.
+_Memory = Optional[dict[tuple["Groups", tuple[str, ...]], DictConfig]]
+_memory: ContextVar[_Memory] = ContextVar("composed", default=None)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,15 @@ class Groups:
         Raises:
             ConfigError: a YAML file is damaged, or choices do not fit together.
         """
+        memory = _memory.get()
+        if memory is None:
+            return self._compose(choices)
+        key = (self, tuple(choices))
+        if key not in memory:
+            memory[key] = self._compose(choices)
+        return copy.deepcopy(memory[key])
+
+    def _compose(self, choices: Sequence[str]) -> DictConfig:
         try:
             with _hydra(self.folder):
                 return compose(CONFIG_NAME, overrides=[*self.search_override, *choices])
@@ -100,6 +117,26 @@ class Groups:
                     break
         return found
 
+    def sweeper_params(self, choices: Sequence[str]) -> dict[str, Any]:
+        """What a chosen file sweeps over by itself: its `hydra.sweeper.params`, by key.
+
+        Empty also where the choices cannot be composed: what is wrong is said when they are.
+        """
+        if not any(_SWEEPER in path.read_bytes() for path in self._all_files()):
+            return {}
+        try:
+            with _hydra(self.folder):
+                overrides = [*self.search_override, *choices]
+                config = compose(CONFIG_NAME, overrides=overrides, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError, OSError):
+            return {}
+        found = OmegaConf.select(config, "hydra.sweeper.params")
+        plain = OmegaConf.to_container(found, resolve=False) if found is not None else {}
+        return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+
+    def _all_files(self) -> Iterator[Path]:
+        return (path for f in (self.folder, *self.search_path) for path in f.rglob("*.yaml"))
+
     def chosen_by_recipes(self, choices: Sequence[str]) -> set[str]:
         """The groups that a file among the choices chooses itself; as with `files`, if told."""
         try:
@@ -128,6 +165,16 @@ class Groups:
         # What follows are hints for applications that Hydra itself starts.
         problem = lines[0] if lines else type(error).__name__
         return Mistake("configuration", problem, chosen, "see python run.py --help")
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """In here the same choices are composed once, since no file changes while many are."""
+    before = _memory.set({})
+    try:
+        yield
+    finally:
+        _memory.reset(before)
 
 
 @contextmanager

@@ -22,11 +22,18 @@ _OWNER_WAIT_S = 0.05
 
 
 @contextmanager
-def owned(folder: Path, *, by_launcher: bool = False) -> Iterator[None]:
+def owned(
+    folder: Path,
+    *,
+    by_launcher: bool = False,
+    what: str = "run",
+    remedy: str = "wait for it, or give this one another name: run.id=NAME",
+) -> Iterator[None]:
     """This process alone works on the run; a killed owner's claim ends with it.
 
     The lock lies beside the folder, because a run that starts anew renames the folder. A launcher
-    has a claim of its own, so that the first of its ranks can have the other.
+    has a claim of its own, so that the first of its ranks can have the other. `what` is owned, in
+    words, and `remedy` what to do where it is not to be had.
 
     Raises:
         RunBusyError: another process works on it; its pid is named.
@@ -40,8 +47,7 @@ def owned(folder: Path, *, by_launcher: bool = False) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise RunBusyError(
-            f"run {folder.name} is being run by another process ({_owner(owner_path)}); "
-            f"wait for it, or give this one another name: run.id=NAME"
+            f"{what} {folder.name} is being run by another process ({_owner(owner_path)}); {remedy}"
         ) from error
     try:
         write_json(owner_path, {"pid": os.getpid(), "host": socket.gethostname()})
@@ -72,6 +78,17 @@ def is_owned(folder: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def owner_here(folder: Path) -> int | None:
+    """The process of this machine that works on the run now; None where none does."""
+    if not is_owned(folder):
+        return None
+    try:
+        owner = json.loads(_beside(folder, "owner").read_text(encoding="utf-8"))
+        return int(owner["pid"]) if owner["host"] == socket.gethostname() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def place_of_rank(folder: Path, rank: int) -> Path:

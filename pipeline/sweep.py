@@ -33,5 +33,7 @@ class Sweep(Part):
 
     jobs: Annotated[int, Field(ge=1, le=10_000)] = 1
     engine: Literal["local", "ray", "slurm"] = "local"
+    metric: Optional[Text] = None
+    direction: Optional[Literal["max", "min"]] = None
     ray: Ray = Field(default_factory=Ray)
     slurm: Slurm = Field(default_factory=Slurm)

@@ -18,7 +18,7 @@ HOUSE = ROOT / "pipeline"
 FLOORS = (
     ("bootstrap",),
     ("cli",),
-    ("repeat",),
+    ("repeat", "sweeping"),
     ("child",),
     ("process", "single"),
     ("assignment",),

@@ -134,6 +134,12 @@ def test_one_mistake_and_its_remedy(argv: list[str], word: str) -> None:
     assert word in str(mistake)
 
 
+def test_a_web_form_can_ask_for_a_sweep() -> None:
+    """It passes a value with every flag."""
+    assert read("--multirun=true", "seed=1,2").is_multirun
+    assert not read("--multirun=false", "seed=1").is_multirun
+
+
 def test_folders_and_multirun_stand_anywhere() -> None:
     """Flags of our own may stand before and after everything else."""
     found = read("mode=infer", "--config-dir", "a b", "-m", "-cd=c")

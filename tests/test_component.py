@@ -187,14 +187,13 @@ def test_probing_survives_whatever_a_module_does(module: Path) -> None:
     assert probe({}, os.environ) == {}
 
 
-def test_folders_without_init_within_each_other_are_left_to_an_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What lies there cannot be found without importing, which is no mistake of the user's."""
-    (tmp_path / "outer_folder" / "inner").mkdir(parents=True)
-    (tmp_path / "outer_folder" / "inner" / "thing.py").write_text("def make():\n    return 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_folders_without_an_init_are_packages(tmp_path: Path) -> None:
+    """A module in folders of the user's own is found in whatever depth, and nothing is imported."""
+    deep = tmp_path / "flowers" / "inner" / "deeper"
+    deep.mkdir(parents=True)
+    (deep / "net.py").write_text(SOURCE)
 
-    verdict = component.check(Call("outer_folder.inner.thing.make", 0, {}))
-
-    assert (verdict.problems, verdict.is_certain) == ((), False)
+    assert component.source_of("flowers.inner.deeper.net.Net") == deep / "net.py"
+    assert component.check(Call("flowers.inner.deeper.net.Net", 0, {"classes": 2})).problems == ()
+    assert component.source_of("flowers.inner.nothing.net.Net") is None
+    assert "flowers" not in sys.modules

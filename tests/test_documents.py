@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import arguments, bundle, cli, compose, repeat, runs
+from pipeline.sweeping.expanding import expand
 from tests.documents.pages import OURS, PAGES, WRONG, inline_commands, shell_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,12 +62,16 @@ def test_printed_command_composes(
         return
 
     found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))
-    composed = compose.compose(found, root=home, current_folder=tmp_path)
+    place = {"root": home, "current_folder": tmp_path}
+    jobs = [v.arguments for v in expand(found, **place)] if found.is_multirun else [found]
+    composed = [compose.compose(job, **place) for job in jobs]
 
-    assert composed.job.run_id
-    # What a launch would bring is told, and what nobody knows is told as well.
-    assert composed.notes == [] or composed.job.launched.is_launch
-    assert composed.mapping["platform"] == {}
+    assert len(composed) > 1 or not found.is_multirun
+    for each in composed:
+        assert each.job.run_id
+        # What a launch would bring is told, and what nobody knows is told as well.
+        assert each.notes == [] or each.job.launched.is_launch
+        assert each.mapping["platform"] == {}
 
 
 @pytest.mark.usefixtures("signals_as_they_were")
