@@ -22,8 +22,8 @@ def commands_of(path: Path) -> Iterator[str]:
         for part in line.split(" && "):
             if OURS.match(part) or part.startswith("make "):
                 yield part
-    # What stands in <...> is the reader's own.
-    yield from (said for said in inline_commands(path) if "<" not in said)
+    # What stands in <...>, or is swept by -m alone, is the reader's own.
+    yield from (c for c in inline_commands(path) if "<" not in c and not c.endswith(" -m"))
 
 
 def home_of(path: Path, command: str) -> Path:
