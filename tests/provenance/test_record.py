@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import provenance
+from pipeline import errors, provenance
 from pipeline.manifest import read
 from pipeline.provenance import facts
 from tests.provenance.committing import commit
@@ -110,7 +110,7 @@ def test_code_of_the_users_own_is_told_apart(
     (start,) = record_of(context.folder)["starts"]
     code, ours = start["code"]
     assert code["folder"] == str(home)
-    assert ours["folder"] == str(Path(provenance.__file__).parent.parent)
+    assert ours["folder"] == str(Path(errors.__file__).parent)
     assert code["untracked"] == ["my_provenance_net.py"]
     assert start["sources"]["my_provenance_net.net"]["path"] == str(home / "my_provenance_net.py")
     diff = (context.folder / "provenance-code-1.diff").read_text(encoding="utf-8")
