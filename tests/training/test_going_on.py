@@ -154,6 +154,31 @@ def test_old_checkpoints_are_pruned_and_no_row_is_lost(tmp_path: Path, make_sess
     assert [row["test_accuracy"] for row in rows] == [0.1, 0.9, 0.2, 0.3, 0.4]
 
 
+def test_what_a_kill_kept_from_the_last_save_is_made_up_for(
+    tmp_path: Path, make_session: MakeSession
+):
+    """The index names the last checkpoint, and there are as few of them as were asked for."""
+    train(make_session(), tmp_path, 2)
+    older = (tmp_path / "index.json").read_bytes()
+    train(make_session(), tmp_path, 3)
+    (tmp_path / "index.json").write_bytes(older)
+    saved: list[str] = []
+    pruned: list[str] = []
+
+    train(
+        make_session(),
+        tmp_path,
+        3,
+        plan=Plan(keep_checkpoints=1),
+        saved=lambda path: saved.append(path.name),
+        pruned=lambda path: pruned.append(path.name),
+    )
+
+    assert json.loads((tmp_path / "index.json").read_text())["last"]["path"] == "net-3.ckpt"
+    assert saved == ["index.json"]
+    assert set(pruned) == {"net-1.ckpt", "net-1.json", "net-2.ckpt", "net-2.json"}
+
+
 def test_training_stops_early_and_stays_finished(tmp_path: Path, make_session: MakeSession):
     """Patience is counted over resumes, and a finished training is not begun again."""
     plan = Plan(evaluate_every=1, early_stopping=EarlyStopping("loss", patience=2))
