@@ -129,6 +129,7 @@ class Keeper:
     def _take(self, path: Path, progress: Progress) -> Progress:
         parameters.fill(self.session.state(), path)
         differences = progress.differences(self._progress(progress.rows, progress.step))
+        differences += [f"dropout {name}: drawn anew" for name in self.session.drawing()[:1]]
         if differences:
             log.warning("resuming will not be bit-identical; %s", "; ".join(differences))
         steps = f" and {progress.partial.steps} steps" if progress.partial else ""
