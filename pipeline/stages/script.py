@@ -133,7 +133,7 @@ def _say(line: str, said: deque[str]) -> None:
 
 
 def _grace_s(context: Context) -> float | None:
-    if not context.stop.is_wanted():
+    if not context.stop.wanted_by():
         return None
     budget_s = 60 * (context.job.mode.time_budget_min or 0)
     is_out_of_time = isinstance(context.stop.reason, OutOfTime)

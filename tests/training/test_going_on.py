@@ -230,6 +230,32 @@ def test_measuring_changes_no_weight(tmp_path: Path, make_session: MakeSession):
     ]
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_epoch_is_not_lost_while_it_is_measured(
+    tmp_path: Path, make_session: MakeSession, is_streamed: bool
+):
+    """Ended in a measuring that may take long, training goes on with it and with the same bits."""
+    data = {"train": streamed(dots(100)), "test": None} if is_streamed else {}
+    plan = Plan(evaluate_every=1)
+    whole, parted = make_session(**data), make_session(**data)
+    train(whole, tmp_path / "whole", 2, plan=plan, measure=lambda: {"accuracy": 0.5})
+
+    def interrupted() -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_session(**data), tmp_path / "parts", 2, plan=plan, measure=interrupted)
+    found = checkpoints.newest(tmp_path / "parts", "net")
+    train(parted, tmp_path / "parts", 2, plan=plan, measure=lambda: {"accuracy": 0.5})
+
+    assert found is not None
+    assert (found.path.name, found.progress.step) == ("state.ckpt", 6)
+    assert digest(parted) == digest(whole)
+    assert without_times(checkpoints.rows(tmp_path / "parts", "net")) == without_times(
+        checkpoints.rows(tmp_path / "whole", "net")
+    )
+
+
 @pytest.mark.parametrize("has_record", [True, False])
 def test_a_finished_training_goes_on_elsewhere(
     tmp_path: Path, make_session: MakeSession, has_record: bool
