@@ -93,6 +93,7 @@ class Launched(Part):
     brings_data: bool = False
     job: str = ""
     notes: tuple[str, ...] = ()
+    settings: tuple[FrozenMapping, ...] = ()
 
 
 class Archive(Part):

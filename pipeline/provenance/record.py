@@ -95,6 +95,7 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
         **facts.of_process(),
         "machine": facts.of_machine(),
         "device": facts.of_device(context),
+        "settings": [_setting(told) for told in job.launched.settings],
         "seed": job.seed,
         "digest": job.digest,
         "sources": facts.sources(job),
@@ -102,6 +103,14 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
     }
     found: dict[str, Any] = masked(plain(start))
     return found
+
+
+def _setting(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was set, by whom; a value before it is hidden where its key's name says secret."""
+    name = str(told["key"]).rpartition(".")[2]
+    return {
+        key: masked(plain(value), name if key == "default" else "") for key, value in told.items()
+    }
 
 
 def _repositories(context: Context, *, number: int) -> Iterator[tuple[str, Repository]]:
