@@ -1,6 +1,6 @@
 """Runs a job's stages in order, keeps its record, and ends honestly.
 
-run > _Run.go > each stage: decide > skip, or work > record > if it fails: export what there is
+run > _Run.go > each stage: decide > skip, or work > record > report, also where it fails > export
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline import (
     announcing,
+    closing,
     completion,
     errors,
     following,
@@ -151,9 +152,14 @@ class _Run:
     def _take_all(self) -> None:
         for position, stage in enumerate(self.stages):
             self.stage, self.stage_started = stage, time.monotonic()
+            self._report(before=stage.name)
             step = steps.decide(self.stages[position:], self.context)[0]
             self._take(self._work(stage) if step.works else self._skip(step))
         self.stage = None
+        self._report(before=None)
+
+    def _report(self, *, before: str | None) -> None:
+        closing.weigh(self._ending_of(lambda: closing.report(self.context, before)))
 
     def _take(self, record: StageRecord) -> None:
         """The record of a stage stands in the manifest."""
@@ -214,6 +220,7 @@ class _Run:
         """Once there may be results; not where it was the export itself that failed."""
         export = next((stage for stage in self.stages if stage.name == "export"), None)
         is_interrupted = self.context.ending == "interrupted"
+        self._report(before="export" if self.has_results else "")
         if export is None or not self.has_results or (self.stage is export and not is_interrupted):
             return
         if is_interrupted:

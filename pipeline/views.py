@@ -15,6 +15,7 @@ from pipeline.outcome import Outcome
 from pipeline.steps import Step
 
 _ENDINGS = ("Terminated", "OutOfTime", "KeyboardInterrupt")
+_REPORT = "report.html"
 _STYLES = {"complete": "bold green", "failed": "bold red"}
 
 
@@ -76,6 +77,7 @@ def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
         show_done(manifest, outcome.folder, command)
         return
     lines = {"run": manifest.run_id, **_metrics(manifest), "results": folder}
+    lines |= _report(manifest, folder)
     exported = manifest.stage("export")
     if exported and exported.status == "done":
         lines["exported"] = str(exported.facts.get("url", ""))
@@ -88,6 +90,11 @@ def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
     style = _STYLES.get(manifest.status, "bold yellow")
     console.say(manifest.status, style, to_errors=not is_good)
     _rows(lines, indent=2, to_errors=not is_good)
+
+
+def _report(manifest: Manifest, folder: str) -> dict[str, str]:
+    is_made = any(artifact.path == _REPORT for artifact in manifest.artifacts)
+    return {"report": f"{folder}/{_REPORT}"} if is_made else {}
 
 
 def _failure(error: Failure, folder: str, command: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ FLOORS = (
     ("following",),
     (
         "announcing",
+        "closing",
         "completion",
         "nodework",
         "opening",

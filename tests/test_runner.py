@@ -48,7 +48,7 @@ def test_a_job_is_done_exported_and_recorded(tmp_path: Path) -> None:
     assert (outcome.exit_code, found.status, outcome.was_done) == (0, "complete", False)
     assert set(statuses(found).values()) == {"done"}
     assert found.metrics == {"accuracy": 0.5}
-    made = ["config.yaml", "count.txt", "provenance.json", "result.txt"]
+    made = ["config.yaml", "count.txt", "provenance.json", "report.html", "result.txt"]
     assert [a.path for a in found.artifacts] == made
     assert (there / "manifest.json").read_bytes() == (outcome.folder / "manifest.json").read_bytes()
     for artifact in found.artifacts:
