@@ -14,6 +14,8 @@ _MOST_PAIRS = 20
 _MOST_SCORES = 50
 # From here on dark letters cannot be read on the colour.
 _DEEP = 0.55
+# One mistake among thousands is still to be seen.
+_LEAST_WRONG = 0.28
 
 Matrix = Sequence[Sequence[int]]
 
@@ -76,7 +78,8 @@ def _name(group: range) -> str:
 
 def _cell(count: int, highest: int, *, is_right: bool) -> Html:
     # Few mistakes are what one looks for: the root makes them visible beside many right ones.
-    depth = (count / highest) ** 0.5 if count > 0 else 0.0
+    least = 0.0 if is_right else _LEAST_WRONG
+    depth = max((count / highest) ** 0.5, least) if count > 0 else 0.0
     kinds = ["right" if is_right else "wrong", *(["deep"] if depth > _DEEP else [])]
     word: Node = f"{count:,}" if count else element("span", "0", class_="none")
     return element("td", word, class_=" ".join(kinds), style=f"--depth:{depth:.3f}")
@@ -118,7 +121,7 @@ def _scores(per_class: Sequence[ClassRow]) -> Html:
     rows = [list(_score(row)) for row in (per_class if is_whole else worst)]
     found = table(heads, rows, numbers=range(5), class_="scores")
     if is_whole:
-        return folded(both("Scores of each class", "各类别指标"), found)
+        return folded(both("Scores of each class", "各类别指标"), found, is_printed=True)
     title = both(
         f"The {_MOST_SCORES} worst of {len(per_class):,} classes",
         f"{len(per_class):,} 类中最差的 {_MOST_SCORES} 类",

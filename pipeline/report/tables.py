@@ -37,6 +37,7 @@ def facts(pairs: Mapping[str, Node]) -> Html:
     return element("dl", *(item for pair in pairs_ for item in pair))
 
 
-def folded(title: Node, content: Html) -> Html:
-    """What is there when somebody asks for it."""
-    return element("details", element("summary", title), content)
+def folded(title: Node, content: Html, *, is_printed: bool = False) -> Html:
+    """What is there when somebody asks for it, and on paper where it is worth that."""
+    class_ = "printed" if is_printed else None
+    return element("details", element("summary", title), content, class_=class_)

@@ -213,3 +213,14 @@ def test_large_things_are_thinned_and_say_so(tmp_path: Path) -> None:
     assert "1,000 classes, summed up in 20 groups of neighbours" in words
     assert "999 0 4" in words
     assert "The 50 worst of 1,000 classes" in words
+
+
+def test_what_the_page_is_made_of_is_packaged() -> None:
+    """Style, script and frame lie beside the code wherever that is installed."""
+    root = Path(page.__file__).parents[2]
+    pyproject = (root / "pyproject.toml").read_text(encoding="utf-8")
+
+    suffixes = {path.suffix for path in (root / "pipeline" / "report" / "assets").iterdir()}
+
+    assert suffixes == {".css", ".html", ".js"}
+    assert all(f'"**/*{suffix}"' in pyproject for suffix in suffixes)
