@@ -119,7 +119,7 @@ def rows_in(content: bytes) -> list[dict[str, float]]:
     """The rows of metrics.jsonl in the order of their epochs, with their finite numbers."""
     rows = []
     for line in _lines(content):
-        numbers = {name: value for name, value in line.items() if _is_finite(value)}
+        numbers = {name: value for name, value in line.items() if is_finite(value)}
         if isinstance(numbers.get("epoch"), int):
             rows.append(numbers)
     return sorted(rows, key=lambda row: row["epoch"])
@@ -177,7 +177,8 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that a picture can show."""
     try:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_number and math.isfinite(value)

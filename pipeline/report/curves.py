@@ -99,9 +99,9 @@ def _series(contents: Contents, name: str) -> Iterator[Series]:
     yield from _one(Series(_TRAINING, _points(rows, name), "one"))
     yield from _one(Series(_TEST_SET, during, "two"))
     final = getattr(contents.results, name, None) if contents.results else None
-    is_new = isinstance(final, float) and not (during and during[-1][0] == rows[-1]["epoch"])
-    if is_new and name not in _LAST:
-        yield Series(_TEST_SET, [(rows[-1]["epoch"], float(final))], "two", is_point=True)
+    is_known = bool(during) and during[-1][0] == rows[-1]["epoch"]
+    if isinstance(final, float) and not is_known and name not in _LAST:
+        yield Series(_TEST_SET, [(rows[-1]["epoch"], final)], "two", is_point=True)
 
 
 def _one(series: Series) -> Iterator[Series]:

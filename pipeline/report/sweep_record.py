@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import MindRunError
 from pipeline.masking import masked
-from pipeline.report.contents import reader_of, rows_in
+from pipeline.report.contents import is_finite, reader_of, rows_in
 from pipeline.report.page import FILE_NAME
 
 
@@ -46,8 +46,7 @@ class SweptJob(BaseModel):
     def value(self, metric: str) -> float | None:
         """What was measured; None where nothing was, or no finite number."""
         found = self.metrics.get(metric)
-        is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
-        return float(found) if is_number and math.isfinite(found) else None
+        return float(found) if found is not None and is_finite(found) else None
 
 
 class SweepRecord(BaseModel):
