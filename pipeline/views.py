@@ -67,7 +67,8 @@ def show_done(manifest: Manifest, folder: Path, command: str) -> None:
     age = console.human_seconds(seconds_since(manifest.finished or manifest.started))
     metrics = "".join(f", {name} {value}" for name, value in _metrics(manifest).items())
     console.say(f"already done: run {manifest.run_id}, finished {age} ago{metrics}")
-    _rows({"results": str(folder), "anew": f"{command} run.fresh=true"}, indent=2)
+    places = {"results": str(folder), **_report(manifest, str(folder))}
+    _rows({**places, "anew": f"{command} run.fresh=true"}, indent=2)
 
 
 def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:

@@ -23,6 +23,8 @@ _STATUS = {
     "failed": both("failed", "失败"),
     "interrupted": both("interrupted", "已中断"),
     "running": both("running", "运行中"),
+    "waiting": both("waiting", "等待中"),
+    "pruned": both("pruned", "已剪枝"),
 }
 _METRICS = {
     "accuracy": both("test accuracy", "测试准确率"),

@@ -16,6 +16,7 @@ from pipeline.errors import MindRunError
 from pipeline.masking import masked
 from pipeline.report.contents import is_finite, reader_of, rows_in
 from pipeline.report.page import FILE_NAME
+from pipeline.training.plan import is_minimised
 
 
 class SweepRecordError(MindRunError, ValueError):
@@ -58,7 +59,7 @@ class SweepRecord(BaseModel):
     status: str = ""
     started: str = ""
     finished: Optional[str] = None
-    metric: str = "accuracy"
+    metric: str = ""
     direction: Literal["max", "min"] = "max"
     jobs: list[SweptJob] = []
 
@@ -85,13 +86,23 @@ def read(path: Path) -> SweepRecord:
     """
     try:
         found = SweepRecord.model_validate_json(path.read_bytes())
-        return SweepRecord.model_validate(masked(found.model_dump()))
+        return _with_metric(SweepRecord.model_validate(masked(found.model_dump())))
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise SweepRecordError(
             f"{path} cannot be read ({reason}); expected the record of a sweep. Start the sweep "
             f"again, which writes it anew."
         ) from error
+
+
+def _with_metric(record: SweepRecord) -> SweepRecord:
+    """Where the record names no metric, the one that says most of those that were measured."""
+    measured = {name for job in record.jobs for name in job.metrics}
+    if record.metric or not measured:
+        return record
+    metric = next((name for name in ("accuracy", "loss") if name in measured), min(measured))
+    direction = "min" if is_minimised(metric) else "max"
+    return record.model_copy(update={"metric": metric, "direction": direction})
 
 
 def rows(record: SweepRecord, beside: Path) -> list[Row]:

@@ -61,6 +61,16 @@ def test_the_best_job_comes_first(tmp_path: Path, direction: str, best: list[int
     assert found == [*best, 3, 4]
 
 
+def test_without_a_metric_the_telling_one_is_taken(tmp_path: Path) -> None:
+    """Before any job has ended a sweep may not know what it will be ranked by."""
+    jobs = [swept_job(n, metrics={"loss": float(n), "zeal": 1.0}) for n in (2, 1)]
+
+    path = leave_sweep(tmp_path, [*jobs, swept_job(3, status="waiting", metrics={})], metric="")
+
+    assert order(path) == [1, 2, 3]
+    assert "best loss" in words_of(made(path))
+
+
 @pytest.mark.parametrize("folder", [None, "", "/nowhere/at all", "a\0b", "x" * 5000, "."])
 def test_runs_that_are_not_there_cost_their_curve_only(tmp_path: Path, folder: Any) -> None:
     """A folder that is missing, was never made, or has no possible name."""
