@@ -42,7 +42,12 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("训练 one")
     places = [f"cluster.{name}_dir={folder}/{name}" for name in ("data", "output")]
     command = [sys.executable, str(ROOT / "run.py"), "model=mlp", "mode.epochs=10"]
-    values = ["mode.evaluate_every=1", f"cluster.export_url={folder}/exports", "run.id=数字 <b>1"]
+    values = [
+        "mode.evaluate_every=1",
+        f"cluster.export_url={folder}/exports",
+        "run.id=digits-1",
+        "--odd=<b>数字 1",
+    ]
     subprocess.run([*command, *values, *places], check=True, cwd=folder, env=_environment())
     yield next(path for path in (folder / "output").iterdir() if (path / "report.html").is_file())
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +103,7 @@ def test_the_page_of_a_real_training(chromium: Browser, training: Path) -> None:
     assert document.count("<svg") >= 3
     assert document.count('class="line"') >= 4
     assert document.count("data:image/png;base64") >= 16
-    assert "数字 <b>1" in words
+    assert "--odd=<b>数字 1" in words
     assert "mode.epochs\t10\t30\tthe command line" in words
 
 
