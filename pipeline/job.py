@@ -93,7 +93,7 @@ class Launched(Part):
     brings_data: bool = False
     job: str = ""
     notes: tuple[str, ...] = ()
-    settings: tuple[FrozenMapping, ...] = ()
+    settings: Optional[tuple[FrozenMapping, ...]] = None
 
 
 class Archive(Part):

@@ -70,7 +70,7 @@ def facts_of(
     notes: Sequence[str],
     variables: Mapping[str, str],
     *,
-    settings: Sequence[Mapping[str, Any]] = (),
+    settings: Sequence[Mapping[str, Any]],
 ) -> Launched:
     """What stages need to know of the launch."""
     named = (variables.get(name, "") for name in _JOB_VARIABLES)

@@ -215,6 +215,8 @@ def test_a_chain_of_modes(trained: tuple[Path, Any], web: WebServer) -> None:
 
     for done in (evaluated, inferred, went_on):
         assert done.returncode == 0, done.stderr
+    for mode in ("evaluate", "infer", "pretrain"):
+        assert "data:image/png" in (run_folder(folder, mode) / "report.html").read_text("utf-8")
     assert manifest_of(run_folder(folder, "evaluate"))["metrics"]["accuracy"] == accuracy
     inference = run_folder(folder, "infer")
     assert manifest_of(inference)["metrics"]["accuracy"] == accuracy

@@ -95,7 +95,7 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
         **facts.of_process(),
         "machine": facts.of_machine(),
         "device": facts.of_device(context),
-        "settings": [_setting(told) for told in job.launched.settings],
+        "settings": _settings(job.launched.settings),
         "seed": job.seed,
         "digest": job.digest,
         "sources": facts.sources(job),
@@ -105,8 +105,13 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
     return found
 
 
+def _settings(told: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """What was set, by whom; None where the job was made of a record, as a repeat is."""
+    return None if told is None else [_setting(one) for one in told]
+
+
 def _setting(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What was set, by whom; a value before it is hidden where its key's name says secret."""
+    """One of them; a value before it is hidden where its key's name says secret."""
     name = str(told["key"]).rpartition(".")[2]
     return {
         key: masked(plain(value), name if key == "default" else "") for key, value in told.items()
