@@ -64,6 +64,19 @@ def end_of(contents: Contents) -> End | None:
     return End(epochs, planned if isinstance(planned, int) else None, is_early)
 
 
+def named(column: str) -> Node:
+    """A column of metrics.jsonl for people, in both languages where there are words for it."""
+    name = column.removeprefix(_TEST)
+    if name not in _NAMES:
+        return column
+    english, chinese = _NAMES[name]
+    return (
+        both(english, chinese)
+        if name == column
+        else both(f"Test {english.lower()}", f"测试{chinese}")
+    )
+
+
 def best_epoch(contents: Contents) -> int | None:
     """The epoch whose checkpoint is the best; None where that says nothing."""
     best = contents.best_epoch
@@ -81,9 +94,8 @@ def _charts(contents: Contents) -> Iterator[Chart]:
     for name in (*_FIRST, *others, *_LAST):
         series = list(_series(contents, name))
         if series:
-            title = both(*_NAMES[name]) if name in _NAMES else name
             yield Chart(
-                title,
+                named(name),
                 series,
                 _described(name, series),
                 both_in_svg("epoch", "轮"),

@@ -36,7 +36,7 @@ def draw(rows: Sequence[Row], keys: Sequence[str], metric: str) -> Html:
     if len(chosen) < 2 or len(shown) < 3:
         return Html("")
     axes = [_axis(key, [row.job.overrides.get(key) for row in shown]) for key in chosen]
-    axes.append(_axis(metric, [row.value for row in shown]))
+    axes.append(_axis(metric, [row.value for row in shown], is_measured=True))
     step = (_WIDTH - _LEFT - _RIGHT) / (len(axes) - 1)
     xs = [_LEFT + step * i for i in range(len(axes))]
     title = f"{len(shown)} jobs as lines through {', '.join(axis.name for axis in axes)}"
@@ -65,7 +65,7 @@ def _notes(rows: Sequence[Row], shown: Sequence[Row], keys: Sequence[str]) -> li
     return [element("p", note) for note in notes]
 
 
-def _axis(name: str, values: Sequence[Any]) -> _Axis:
+def _axis(name: str, values: Sequence[Any], *, is_measured: bool = False) -> _Axis:
     found = numbers(values)
     if found is None:
         words = [text_of(value) for value in values]
@@ -77,7 +77,8 @@ def _axis(name: str, values: Sequence[Any]) -> _Axis:
     is_log = wants_log(found, _LOG_SPAN) or _is_doubling(found)
     scale = Scale(min(found), max(found), _HEIGHT - _BOTTOM, _TOP, is_log=is_log)
     distinct = sorted(set(found))
-    ticks = distinct if len(distinct) <= _MOST_NAMES // 2 else scale.ticks()
+    is_few = len(distinct) <= _MOST_NAMES // 2 and not is_measured
+    ticks = distinct if is_few else scale.ticks()
     return _Axis(
         name,
         [scale.place(value) for value in found],

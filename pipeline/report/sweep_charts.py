@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.report.charts import Chart, Series, draw
 from pipeline.report.contents import text_of
+from pipeline.report.curves import named as curve_name
 from pipeline.report.markup import Html, both, both_in_svg, element, joined
 from pipeline.report.scales import every_nth
 from pipeline.report.sweep_record import Row, numbers
@@ -77,7 +78,7 @@ def _over_each_other(best: Sequence[Row], others: Sequence[Row], name: str) -> C
     # The best are drawn last, so that they lie above.
     series = [*_series(reversed(others), name, ()), *_series(best, name, STYLES)]
     described = f"{name} by epoch of {len(series)} jobs"
-    return Chart(name, series, described, both_in_svg("epoch", "轮"))
+    return Chart(curve_name(name), series, described, both_in_svg("epoch", "轮"))
 
 
 def _series(
