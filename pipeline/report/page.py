@@ -117,6 +117,9 @@ def _error(manifest: Manifest) -> Html:
     if error is None:
         return Html("")
     where = both(f"in stage {error.stage}", f"阶段 {error.stage}") if error.stage else None
+    if manifest.status == "interrupted":
+        # Nothing is wrong with it, and the name of the exception tells nobody anything.
+        return element("div", element("strong", error.message, " ", where), class_="problem")
     title = element("strong", error.type, " ", where)
     return element("div", title, element("pre", error.message), class_="error", role="alert")
 

@@ -224,3 +224,14 @@ def test_what_the_page_is_made_of_is_packaged() -> None:
 
     assert suffixes == {".css", ".html", ".js"}
     assert all(f'"**/*{suffix}"' in pyproject for suffix in suffixes)
+
+
+def test_an_interrupted_run_is_no_error(tmp_path: Path) -> None:
+    """It says in which stage it was stopped, and with what command it goes on."""
+    error = {"type": "KeyboardInterrupt", "message": "interrupted (Ctrl-C)", "stage": "train"}
+    folder = leave_training(tmp_path, status="interrupted", error=error)
+
+    words = words_of(made(folder))
+    assert "interrupted (Ctrl-C) in stage train" in words
+    assert "KeyboardInterrupt" not in words
+    assert "This command goes on where it stopped" in words
