@@ -99,10 +99,7 @@ class _Run:
 
     def go(self) -> Outcome:
         """Every stage in order; then the end, whatever happened."""
-        if self.context.reason_to_start_anew:
-            self._start_anew(self.context.reason_to_start_anew)
-        else:
-            opening.open_folder(self.context, self.config)
+        opening.begin(self.context, self.config)
         following.collect_logs(self.context)
         announcing.begin(self.context)
         error = self._ending_of(self._take_all)
@@ -145,9 +142,6 @@ class _Run:
         except Exception as error:
             return error
         return None
-
-    def _start_anew(self, why: str) -> None:
-        opening.start_anew(self.context, self.config, why=why, taken=self.taken)
 
     def _take_all(self) -> None:
         for position, stage in enumerate(self.stages):
@@ -202,7 +196,8 @@ class _Run:
         before = self.context.manifest.inputs
         different = completion.differences(before, masked(found)) if before else []
         if different:
-            self._start_anew(f"inputs changed: {', '.join(different)}")
+            why = f"inputs changed: {', '.join(different)}"
+            opening.start_anew(self.context, self.config, why=why, taken=self.taken)
         self.context.found_inputs(found)
         provenance.add_inputs(self.context.folder, self.context.manifest.inputs)
 
