@@ -55,7 +55,8 @@ def written_about(url: str, folder: Path) -> str:
         views.show_plan(context, decided, is_result=True, news=context.manifest.command)
     opening.open_folder(context, found.mapping)
     to_folder(None)
-    files = [path for path in context.folder.iterdir() if path.is_file()]
+    # Changes that nobody has committed yet are as they are.
+    files = [path for path in context.folder.iterdir() if path.is_file() and path.suffix != ".diff"]
     assert {"config.yaml", "manifest.json"} <= {path.name for path in files}
     return said.getvalue() + "".join(path.read_text(encoding="utf-8") for path in files)
 
