@@ -17,13 +17,11 @@ from pipeline.masking import mask
 from pipeline.sweep import Sweep
 from pipeline.sweeping import composing, expanding, record, showing, sorting
 from pipeline.sweeping.composing import Member
-from pipeline.sweeping.course import Course, Listed, Listener, done_entry, first_entry
+from pipeline.sweeping.course import Course, Listed, done_entry, first_entry
 from pipeline.sweeping.engines.local import Local
 from pipeline.sweeping.engines.protocol import Engine
+from pipeline.sweeping.page import Page
 from pipeline.sweeping.record import FOLDER, JobRecord, SweepRecord
-
-# Who else wants to see sweep.json: called with its path whenever a job has ended, and at the end.
-LISTENERS: tuple[Listener, ...] = ()
 
 
 def main(found: Arguments, root: Path) -> int:
@@ -96,7 +94,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     owned = [member for member in waiting if runfolder.is_owned(member.folder)]
     showing.tell_adopted(owned)
     course = Course(
-        folder, begun, Listed(waiting), sweep, orphans=_left(owned, before), listeners=LISTENERS
+        folder, begun, Listed(waiting), sweep, orphans=_left(owned, before), listeners=[Page()]
     )
     number = course.run(engine_of(sweep, slots=slots), slots=slots)
     _show(course.record, folder)

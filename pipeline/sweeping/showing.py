@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import console, errors, runfolder, tables
 from pipeline.console import counted, human_seconds
+from pipeline.report.page import FILE_NAME as PAGE
 from pipeline.sweeping.composing import Member, words_of
 from pipeline.sweeping.record import FILE_NAME, JobRecord, SweepRecord
 from pipeline.sweeping.sorting import value_of
@@ -149,6 +150,8 @@ def show_summary(record: SweepRecord, folder: Path) -> None:
     console.say("")
     console.say(f"{record.sweep_id} {record.status}: {told}", style)
     lines = {"record": str(folder / FILE_NAME)}
+    if (folder / PAGE).is_file():
+        lines["report"] = str(folder / PAGE)
     for entry in record.jobs:
         if entry.status in ("failed", "interrupted"):
             lines[f"job {entry.number}"] = f"{words_of(entry.overrides)}: {cause(entry)}"
