@@ -1,4 +1,4 @@
-"""Jobs handed over to a cluster: what its machines are told of one, and what is asked of it later."""
+"""Jobs handed to a cluster: what its machines are told of one, and what is asked of it later."""
 
 from __future__ import annotations
 

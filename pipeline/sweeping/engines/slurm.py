@@ -75,7 +75,7 @@ class Slurm:
     """A Slurm cluster."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        """submitit keeps its files in `folder`, which all machines must see.
+        """Submitit keeps its files in `folder`, which all machines must see.
 
         Raises:
             ConfigError: no job can be handed over from here.
