@@ -17,6 +17,7 @@ from tests.sweeping.starting import (
     is_alive,
     leave_orphan,
     record,
+    run,
     start,
     statuses,
     tell,
@@ -103,6 +104,29 @@ def test_what_only_waits_is_taken_back(tmp_path: Path, words: list[str]) -> None
     assert statuses(tmp_path) == {"1": "interrupted", "2": "interrupted"}
     assert [job["exit_code"] for job in record(tmp_path)["jobs"]] == [143, 143]
     assert len(begun(tmp_path, 1)) + len(begun(tmp_path, 2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (("ray", "sweep.ray.address=127.0.0.1:1"), "no Ray cluster answers at 127.0.0.1:1"),
+        (("ray", "sweep.ray.address=local"), "'local' is no address of a Ray cluster"),
+        (("slurm", "sweep.slurm.parameters={nodes: 2}"), "a job of a sweep is one process here"),
+        (("slurm", "sweep.slurm.parameters={nonsense: 1}"), "Parameter 'nonsense'"),
+    ],
+)
+def test_no_cluster_is_a_mistake(tmp_path: Path, setting: tuple[str, str], told: str) -> None:
+    """It is told in words, nothing runs, and no cluster is started."""
+    engine, key = setting
+    pytest.importorskip("ray" if engine == "ray" else "submitit")
+
+    code, said = run(
+        tmp_path, "seed=1,2", f"sweep.engine={engine}", "sweep.slurm.cluster=local", key
+    )
+
+    assert code == 2
+    assert told in said
+    assert not list((tmp_path / "output_dir" / "sweeps").glob("*/sweep.json"))
 
 
 def _parent_of(pid: int) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import sys
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from pipeline.sweeping.engines.protocol import Ending, Order
 from pipeline.sweeping.engines.worker import Errand
 
 KILLED = -9
+_WORKER_ENDS_IT_S = 5.0
+_GIVEN_UP_S = 15.0
 _EXTRAS = {"ray": "ray", "slurm": "submitit"}
 
 
@@ -44,7 +49,7 @@ class Handed:
     def __init__(self, order: Order) -> None:
         """The asking file is this errand's from now on."""
         self._asking = order.file.with_suffix(".asked")
-        self._turn = uuid.uuid4().hex
+        self._turn, self._killed_s = uuid.uuid4().hex, 0.0
         write_atomically(self._asking, f"{self._turn}\n")
         paths = dict.fromkeys(str(Path(path).resolve()) for path in sys.path if path)
         needed = (order.file, order.log.parent, *order.shared)
@@ -66,6 +71,21 @@ class Handed:
         if worker.asking_of(str(self._asking))[0] == self._turn:
             with self._asking.open("a", encoding="utf-8") as file:
                 file.write(f"{int(number)}\n")
+
+    def kill(self, by_cluster: Callable[[], object]) -> None:
+        """Its worker ends it, or else the cluster does so."""
+        now_s = time.monotonic()
+        if not self._killed_s:
+            self.ask(signal.SIGKILL)
+            self._killed_s = now_s
+        elif now_s - self._killed_s > _WORKER_ENDS_IT_S:
+            by_cluster()
+
+    def given_up(self) -> Ending | None:
+        """The ending of a job that neither its worker nor the cluster ends; None: not yet."""
+        if not self._killed_s or time.monotonic() - self._killed_s < _GIVEN_UP_S:
+            return None
+        return Ending(KILLED, "the cluster was asked to end it, and does not say that it has")
 
 
 class Refused:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import socket
-import time
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, Mistake
@@ -15,8 +16,8 @@ from pipeline.sweep import Ray as Settings
 from pipeline.sweeping.engines import errands, worker
 from pipeline.sweeping.engines.protocol import Ending, Order
 
+_AUTO = "auto"
 _ANSWER_S = 5.0
-_WORKER_ENDS_IT_S = 5.0
 _SHELL = 128
 
 
@@ -25,14 +26,14 @@ class Task:
 
     def __init__(self, ray: Any, reference: Any, handed: errands.Handed) -> None:
         self._ray, self._reference, self._handed = ray, reference, handed
-        self._asked, self._killed_s = 0, 0.0
+        self._asked = 0
 
     def ending(self) -> Ending | None:
         """How it ended, as its own process told, or as Ray tells."""
         try:
             ready, _ = self._ray.wait([self._reference], timeout=0)
             if not ready:
-                return None
+                return self._handed.given_up()
             code, words = self._ray.get(self._reference)
         except self._ray.exceptions.TaskCancelledError:
             return Ending(_SHELL + self._asked if self._asked else errands.KILLED)
@@ -51,12 +52,7 @@ class Task:
 
     def kill(self) -> None:
         """Its worker ends it, or else Ray its worker."""
-        now_s = time.monotonic()
-        if not self._killed_s:
-            self._handed.ask(signal.SIGKILL)
-            self._killed_s = now_s
-        elif now_s - self._killed_s > _WORKER_ENDS_IT_S:
-            self._ray.cancel(self._reference, force=True)
+        self._handed.kill(lambda: self._ray.cancel(self._reference, force=True))
 
 
 class Ray:
@@ -68,9 +64,7 @@ class Ray:
         Raises:
             ConfigError: it does not.
         """
-        address = settings.address
-        if address == "auto":
-            address = os.environ.get("RAY_ADDRESS") or address
+        address = settings.address if settings.address != _AUTO else _here()
         _require_answer(address)
         self._ray = importlib.import_module("ray")
         self._join(address)
@@ -95,16 +89,25 @@ class Ray:
         before = signal.getsignal(signal.SIGTERM)
         try:
             self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (ConnectionError, RuntimeError, ValueError, OSError, SystemExit) as error:
             raise _no_cluster(address, str(error)) from error
         finally:
             # Ray's own handler would end this process and leave its jobs.
             signal.signal(signal.SIGTERM, before)
 
 
+def _here() -> str:
+    """Where the cluster of this place is, as Ray would look for it; auto: Ray is to look on."""
+    folder = Path(os.environ.get("RAY_TMPDIR") or "/tmp")
+    with contextlib.suppress(OSError, ValueError):
+        left = (folder / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        return os.environ.get("RAY_ADDRESS") or left or _AUTO
+    return os.environ.get("RAY_ADDRESS") or _AUTO
+
+
 def _require_answer(address: str) -> None:
     """Somebody listens there; Ray itself would wait for two minutes, and end this process."""
-    if address == "auto":
+    if address == _AUTO:
         return
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():

@@ -18,7 +18,6 @@ from pipeline.sweeping.engines import errands, worker
 from pipeline.sweeping.engines.protocol import Ending, Order, Started
 
 _WAITING = ("PENDING", "READY", "REQUEUED")
-_WORKER_ENDS_IT_S = 5.0
 # Storage that machines share may show a file late.
 _RESULT_S = 15.0
 _SHELL = 128
@@ -29,12 +28,12 @@ class Submitted:
 
     def __init__(self, job: Any, handed: errands.Handed, *, is_here: bool) -> None:
         self._job, self._handed, self._is_here = job, handed, is_here
-        self._taken_back, self._killed_s, self._gone_s = 0, 0.0, 0.0
+        self._taken_back, self._gone_s = 0, 0.0
 
     def ending(self) -> Ending | None:
         """How it ended, as its own process told, or as Slurm tells."""
         if not self._job.done():
-            return None
+            return self._handed.given_up()
         if self._job.paths.result_pickle.exists():
             failure = self._job.exception()
             if failure is None:
@@ -57,12 +56,7 @@ class Submitted:
 
     def kill(self) -> None:
         """Its worker ends it, or else Slurm."""
-        now_s = time.monotonic()
-        if not self._killed_s:
-            self._handed.ask(signal.SIGKILL)
-            self._killed_s = now_s
-        elif now_s - self._killed_s > _WORKER_ENDS_IT_S:
-            self._job.cancel(check=False)
+        self._handed.kill(lambda: self._job.cancel(check=False))
 
     def _broken(self, said: str) -> Ending:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -91,7 +85,8 @@ class Slurm:
                 "expected a machine that can submit jobs (sbatch on PATH) and parameters that "
                 "submitit knows; sweep.slurm.cluster=local tries it out on this machine"
             )
-            raise ConfigError([Mistake("sweep.slurm", mask(str(error)), "", remedy)]) from error
+            first = mask(str(error).splitlines()[0])
+            raise ConfigError([Mistake("sweep.slurm", first, "", remedy)]) from error
 
     def start(self, order: Order, slot: int) -> Started:
         """The job stands in Slurm's queue, or has ended where Slurm does not take it."""
@@ -110,6 +105,12 @@ class Slurm:
 
 
 def _parameters(settings: Settings) -> dict[str, Any]:
+    for name in ("nodes", "tasks_per_node", "slurm_ntasks_per_node"):
+        if settings.parameters.get(name, 1) != 1:
+            problem = f"{settings.parameters[name]!r}: a job of a sweep is one process here"
+            raise ConfigError(
+                [Mistake(f"sweep.slurm.parameters.{name}", problem, "", "leave it out")]
+            )
     partition = {"slurm_partition": settings.partition} if settings.partition else {}
     return {
         "timeout_min": settings.timeout_min,
