@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError, Mistake
 from pipeline.masking import mask
 from pipeline.sweep import Ray as Settings
 from pipeline.sweeping.engines import errands, worker
-from pipeline.sweeping.engines.protocol import Ending, Order
+from pipeline.sweeping.engines.protocol import Ending, Order, Started
 
 _AUTO = "auto"
 _ANSWER_S = 5.0
@@ -73,12 +73,16 @@ class Ray:
         # A worker that is used again would keep what a job has left in it.
         self._task = self._ray.remote(max_calls=1, max_retries=0, **options)(worker.run)
 
-    def start(self, order: Order, slot: int) -> Task:
-        """The job stands in Ray's queue."""
+    def start(self, order: Order, slot: int) -> Started:
+        """The job stands in Ray's queue, or has ended where there is no Ray any more."""
         del slot
         handed = errands.Handed(order)
         # Not as its runtime environment, which Ray shows to everybody.
-        reference = self._task.remote(handed.errand, dict(order.variables), dict(os.environ))
+        given = (handed.errand, dict(order.variables), dict(os.environ))
+        try:
+            reference = self._task.remote(*given)
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            return errands.Refused(f"Ray has not taken it: {mask(str(error))}")
         return Task(self._ray, reference, handed)
 
     def close(self) -> None:
