@@ -80,7 +80,7 @@ class Slurm:
         try:
             self._executor = submitit.AutoExecutor(folder=folder, cluster=settings.cluster)
             self._executor.update_parameters(**_parameters(settings))
-        except (RuntimeError, ValueError, TypeError, NameError, OSError) as error:
+        except (RuntimeError, ValueError, TypeError, NameError, LookupError, OSError) as error:
             remedy = (
                 "expected a machine that can submit jobs (sbatch on PATH) and parameters that "
                 "submitit knows; sweep.slurm.cluster=local tries it out on this machine"
