@@ -108,7 +108,10 @@ class Course:
         self._began[run_id] = now_iso(), log.stat().st_size if log.exists() else 0
         self._enter(self.entry_of(member).replaced(status="running", error=None))
         showing.tell_start(member, len(self.record.jobs), log)
-        return Order(run_id, member.folder, file, log, variables, run_id in self._orphans)
+        shared = (member.job.root, member.context.output_dir, member.context.data_dir)
+        return Order(
+            run_id, member.folder, file, log, variables, run_id in self._orphans, shared=shared
+        )
 
     def unwanted(self, at_work: Collection[str]) -> Collection[str]:
         """The runs that are to be ended, by their ids."""
