@@ -21,6 +21,8 @@ from pipeline.sweeping.course import Course, Listed, Listener, done_entry, first
 from pipeline.sweeping.engines.local import Local
 from pipeline.sweeping.engines.protocol import Engine
 from pipeline.sweeping.record import FOLDER, JobRecord, SweepRecord
+from pipeline.sweeping.searching import parting
+from pipeline.sweeping.searching.parting import Parted
 
 # Who else wants to see sweep.json: called with its path whenever a job has ended, and at the end.
 LISTENERS: tuple[Listener, ...] = ()
@@ -33,6 +35,12 @@ def main(found: Arguments, root: Path) -> int:
         ConfigError: a job is wrong; nothing was written.
         RunBusyError: another process runs this very sweep.
     """
+    parted = _parted(found, root)
+    if parted is not None and parted.is_search:
+        # No other sweep needs it.
+        from pipeline.sweeping.searching import command as searching
+
+        return searching.main(found, parted, root)
     start_file = sys.argv[0] or "run.py"
     members = members_of(found, root, start_file)
     sweep_id = record.id_of(member.run_id for member in members)
@@ -67,6 +75,14 @@ def members_of(found: Arguments, root: Path, start_file: str) -> list[Member]:
     return [replace(m, assignment=replace(m.assignment, code_folders=added)) for m in members]
 
 
+def _parted(found: Arguments, root: Path) -> Parted | None:
+    """The command line without its sweeps; None where it cannot be read, which is told later."""
+    try:
+        return parting.part(found, root=root, current_folder=Path.cwd())
+    except ConfigError:
+        return None
+
+
 def engine_of(sweep: Sweep, *, slots: int) -> Engine:
     """The place where the jobs run, so many at a time."""
     del sweep
@@ -96,7 +112,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     owned = [member for member in waiting if runfolder.is_owned(member.folder)]
     showing.tell_adopted(owned)
     course = Course(
-        folder, begun, Listed(waiting), sweep, orphans=_left(owned, before), listeners=LISTENERS
+        folder, begun, Listed(waiting), sweep, orphans=left_of(owned, before), listeners=LISTENERS
     )
     number = course.run(engine_of(sweep, slots=slots), slots=slots)
     _show(course.record, folder)
@@ -105,7 +121,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     return exit_code_of(course.record)
 
 
-def _left(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
+def left_of(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
     """The runs at work that a killed start of this sweep has left behind."""
     running = {entry.run_id for entry in before.jobs if not entry.is_over} if before else set()
     return {member.run_id for member in owned} & running
