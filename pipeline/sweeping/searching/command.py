@@ -37,6 +37,10 @@ def main(found: Arguments, parted: Parted, root: Path) -> int:
     if "plan" in found.commands:
         searching.show_plan(prepared, record.read(prepared.folder))
         return errors.DONE
+    # Optuna takes its time to import, and nothing before needs it.
+    from pipeline.sweeping.searching import studies
+
+    studies.check(prepared.search.sampler, prepared.search.pruner)
     folder = prepared.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with runfolder.owned(folder, what="search", remedy="wait for it, or end it"):
@@ -45,7 +49,6 @@ def main(found: Arguments, parted: Parted, root: Path) -> int:
 
 
 def _run(prepared: Prepared, words: str) -> int:
-    # Optuna takes its time to import, and nothing before needs it.
     from pipeline.sweeping.searching.studies import Study
     from pipeline.sweeping.searching.trials import Trials
 

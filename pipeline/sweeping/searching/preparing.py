@@ -175,8 +175,9 @@ def _ends(composer: Composer, mistakes: list[Mistake]) -> list[Member]:
         try:
             members.append(composer.compose(number, values))
         except ConfigError as error:
+            known = {(mistake.key, mistake.problem) for mistake in mistakes}
             told = map(_with_remedy, error.mistakes)
-            mistakes += [mistake for mistake in told if mistake not in mistakes]
+            mistakes += [m for m in told if (m.key, m.problem) not in known]
         except NoSpaceError as error:
             mistakes.append(Mistake(SOURCE, error.problem, "", error.remedy))
     return members

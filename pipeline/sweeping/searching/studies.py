@@ -47,6 +47,20 @@ _NAMES: Mapping[TrialState, State] = {
 _ORDERED = (GridSampler, QMCSampler)
 
 
+# Which sampler has tried everything.
+_EXHAUSTED = "exhausted"
+
+
+class _Asked(optuna.Study):
+    """A study that is asked and told, which a sampler may stop, too."""
+
+    is_stopped = False
+
+    def stop(self) -> None:
+        """Nothing is left to try."""
+        self.is_stopped = True
+
+
 @dataclass(frozen=True)
 class Trial:
     """One trial of the study, counted from 0; without a `state` it has not ended."""
@@ -87,14 +101,13 @@ class Study:
         address = make_url(url) if url else URL.create("sqlite", database=str(folder / "search.db"))
         with passing_on(), _opening():
             self._storage = _storage(address)
-            self._study = optuna.create_study(
+            optuna.create_study(
                 storage=self._storage,
-                sampler=made,
-                pruner=pruning,
                 study_name=name,
                 direction="maximize" if direction == "max" else "minimize",
                 load_if_exists=True,
             )
+            self._study = _Asked(name, self._storage, made, pruning)
             self._id = self._storage.get_study_id_from_name(name)
         self.url = mask(address.render_as_string(hide_password=True))
 
@@ -103,6 +116,12 @@ class Study:
         """All trials that have begun, in their order."""
         found = self._study.get_trials(deepcopy=False)
         return [_trial(trial) for trial in found if trial.state != TrialState.WAITING]
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the sampler has tried all that there is, now or at an earlier start."""
+        found = self._study.user_attrs.get(_EXHAUSTED)
+        return self._study.is_stopped or bool(found == self._sampler.target)
 
     def ask(self) -> Trial:
         """A new trial, its values chosen by all that was told so far."""
@@ -128,6 +147,8 @@ class Study:
         """The trial has ended so; a value has only what is complete."""
         with passing_on():
             self._study.tell(number, value, state=_STATES[state])
+            if self._study.is_stopped:
+                self._study.set_user_attr(_EXHAUSTED, self._sampler.target)
 
     def note(self, number: int, **facts: Any) -> None:
         """Facts of the trial that Optuna's own tools show."""
@@ -141,6 +162,16 @@ class Study:
 
     def _id_of(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
+
+
+def check(sampler: ComponentPart, pruner: ComponentPart) -> None:
+    """Both can be made.
+
+    Raises:
+        ConfigError: one is not to be had, or does not take its arguments.
+    """
+    parts.built("sampler", sampler, BaseSampler, seed=0)
+    parts.built("pruner", pruner, BasePruner)
 
 
 def _trial(trial: FrozenTrial) -> Trial:

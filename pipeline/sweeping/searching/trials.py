@@ -51,7 +51,11 @@ class Trials:
     @property
     def are_over(self) -> bool:
         """Whether there is nothing to run any more, before anything was asked for."""
-        return not self._left and self._count >= self._prepared.search.trials
+        return not self._left and self._are_all_begun
+
+    @property
+    def _are_all_begun(self) -> bool:
+        return self._count >= self._prepared.search.trials or self._study.is_exhausted
 
     def entries(self) -> Iterable[JobRecord]:
         """What the record says of the trials that have ended, or would say if it is lost."""
@@ -102,7 +106,7 @@ class Trials:
     def _next(self) -> Trial | None:
         if self._left:
             return self._left.popleft()
-        if self._is_useless or self._count >= self._prepared.search.trials:
+        if self._is_useless or self._are_all_begun:
             return None
         self._count += 1
         return self._study.ask()
