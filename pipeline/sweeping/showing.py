@@ -155,7 +155,9 @@ def show_summary(
     for entry in record.jobs:
         if entry.status in ("failed", "interrupted"):
             lines[f"job {entry.number}"] = f"{words_of(entry.overrides)}: {cause(entry)}"
-    if not is_good:
+    # What has failed of a search has had its trial.
+    is_rest_left = record.search is None or counts["interrupted"] or counts["waiting"]
+    if not is_good and is_rest_left:
         lines["the rest"] = record.command
     width = max(len(name) for name in lines) + 4
     for name, text in lines.items():

@@ -169,6 +169,7 @@ def test_a_failing_trial_hides_no_other(tmp_path: Path) -> None:
     assert (first, second) == (1, 1)
     assert sorted(states(tmp_path)) == ["COMPLETE", "FAIL"]
     assert "KeyError: 'nobody' (stage learn)" in said
+    assert "the rest" not in said
     assert len(begun(tmp_path)) == 2
 
 
@@ -198,6 +199,37 @@ def test_what_is_known_is_not_run(tmp_path: Path) -> None:
     assert len(begun(tmp_path)) == 1
     # The grid has no second one.
     assert states(tmp_path) == ["COMPLETE"]
+
+
+def test_values_that_make_no_job_are_a_failed_trial(tmp_path: Path) -> None:
+    """Each is fine with the first of the others; together they are told, and the search goes on."""
+    stopping = "{metric: accuracy, patience: 2}"
+
+    code, said = run(
+        tmp_path,
+        "sweep.search.space={mode.evaluate_every: [1, 0], mode.early_stopping: [null, "
+        f"{stopping}]}}",
+        "sweep.search.sampler=brute_force",
+        "sweep.search.pruner=none",
+    )
+
+    assert code == 1, said
+    assert sorted(states(tmp_path)) == ["COMPLETE"] * 3 + ["FAIL"]
+    assert "early_stopping" in next(
+        job["error"]["message"] for job in record(tmp_path)["jobs"] if job["status"] == "failed"
+    )
+
+
+def test_the_same_values_at_the_same_time_run_once(tmp_path: Path) -> None:
+    """The second trial ends as the first does."""
+    words = ("sweep.search.space={mode.batch_size: [16]}", "sweep.search.trials=3", "sweep.jobs=2")
+
+    code, said = run(tmp_path, *words)
+
+    assert code == 0, said
+    assert len(begun(tmp_path)) == 1
+    assert states(tmp_path) == ["COMPLETE"] * 3
+    assert [job["status"] for job in record(tmp_path)["jobs"]] == ["complete"] * 3
 
 
 def test_a_metric_that_nothing_measures(tmp_path: Path) -> None:
