@@ -224,9 +224,10 @@ def test_the_same_values_at_the_same_time_run_once(tmp_path: Path) -> None:
     """The second trial ends as the first does."""
     words = ("sweep.search.space={mode.batch_size: [16]}", "sweep.search.trials=3", "sweep.jobs=2")
 
-    code, said = run(tmp_path, *words)
+    code, said = run(tmp_path, *words, "sweep.search.prune_on=test_accuracy")
 
     assert code == 0, said
+    assert said.count("no column 'test_accuracy', so no trial is pruned") == 1
     assert len(begun(tmp_path)) == 1
     assert states(tmp_path) == ["COMPLETE"] * 3
     assert [job["status"] for job in record(tmp_path)["jobs"]] == ["complete"] * 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline import commands, console, tables
@@ -61,6 +61,15 @@ def tell_wrong(entry: JobRecord) -> None:
     text = f"[{entry.number}] failed       {words_of(entry.overrides)}"
     console.say(text, "red", to_errors=True)
     console.say(f"    {cause(entry)}", to_errors=True)
+
+
+def tell_no_column(column: str, columns: Collection[str]) -> None:
+    """That the pruner sees nothing, and what there is to see."""
+    text = (
+        f"metrics.jsonl has no column {column!r}, so no trial is pruned; "
+        f"sweep.search.prune_on can be one of {', '.join(sorted(columns))}"
+    )
+    console.say(f"note: {text}", "yellow", to_errors=True)
 
 
 def lines_of_best(

@@ -44,7 +44,7 @@ class Trials:
         self._left = deque(trial for trial in begun if trial.state is None)
         self._count = len(begun)
         self._is_measured = any(trial.state == "complete" for trial in begun)
-        self._is_useless = False
+        self._is_useless = self._is_column_noted = False
         self._at_work: dict[str, _Watched] = {}
         self.enter: Callable[[JobRecord], None] = _nowhere
 
@@ -93,6 +93,7 @@ class Trials:
         """The study knows how it ended; what was only interrupted stays open for the next start."""
         found = self._at_work.pop(member.run_id)
         self._look(found)
+        self._note_column(found.epochs, entry)
         self._judge(found.trial, entry)
         for trial, twin in found.twins:
             same = entry.replaced(number=twin.number, overrides=first_entry(twin).overrides)
@@ -144,6 +145,15 @@ class Trials:
             # After its last epoch it only has to be measured.
             found.is_given_up |= is_hopeless and epoch != found.last_epoch
         return found.is_given_up
+
+    def _note_column(self, epochs: Epochs, entry: JobRecord) -> None:
+        """A pruner that sees nothing is told of once, when a whole table lacks its column."""
+        column, target = self._prepared.prune_on, self._prepared.search.pruner.target
+        is_lacking = bool(epochs.columns) and column not in epochs.columns
+        if is_lacking and entry.status == "complete" and not target.endswith(".NopPruner"):
+            if not self._is_column_noted:
+                showing.tell_no_column(column, epochs.columns)
+            self._is_column_noted = True
 
     def _judge(self, trial: Trial, entry: JobRecord) -> None:
         if entry.status in ("pruned", "failed"):
