@@ -39,7 +39,7 @@ shape: .venv/.dev  ## print how the house is built, in numbers
 bench: .venv/.bench  ## measure each claim of speed beside other tools
 	.venv/bin/python -m benchmarks $(ARGS)
 
-docs: .venv/.dev  ## write the page of keys and the JSON Schemas anew, from the code
+docs: .venv/.dev  ## write the made pages, pictures and JSON Schemas anew, from the code
 	.venv/bin/python -m docs.reference
 
 lock: .venv/.made  ## choose the versions in constraints.txt anew, for every Python and platform

@@ -11,6 +11,7 @@ from pipeline.context import Context
 from pipeline.errors import StorageError
 from pipeline.manifest import Manifest
 from pipeline.masking import masked
+from pipeline.spelling import first_of
 from pipeline.stage import Outlook
 from pipeline.steps import Step
 
@@ -70,8 +71,7 @@ def _is_exported(context: Context, previous: Manifest) -> bool:
         # It was whole when it was verified; that it cannot be reached now takes nothing back.
         return error.is_passing
     if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        logger.warning("%s lacks %s%s; exporting again", place.url, ", ".join(missing[:5]), more)
+        logger.warning("%s lacks %s; exporting again", place.url, first_of(missing, 5))
     return not missing
 
 

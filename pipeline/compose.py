@@ -26,6 +26,7 @@ from pipeline.spelling import shown
 from pipeline.validation import validate
 
 _OUTPUT = "cluster.output_dir"
+_TYPED = "the command line"
 
 
 @dataclass
@@ -46,6 +47,8 @@ class _Desk:
         self.literals = overrides.Literals()
         self.origins = Origins(files=lambda: choices.groups.files(choices.tokens))
         self.origins.add_choices(choices.settings)
+        # What the chosen files say, nothing resolved.
+        self.before: Any = {}
 
 
 def roots(root: Path) -> set[str]:
@@ -82,7 +85,7 @@ def compose(
     mapping = anchored(mapping, desk.origins, root=root, current_folder=current_folder)
     job = validate(mapping, desk.origins, desk.mistakes, root=root)
     notes = [*launched.notes_of(launch, job), *desk.choices.notes]
-    facts = launched.facts_of(launch, notes, variables)
+    facts = launched.facts_of(launch, notes, variables, settings=_settings(desk))
     found = {"digest": digest_of(job, as_written), "sources": sources_of(job), "launched": facts}
     job = job.model_copy(update=found)
     return Composed(job, mapping, notes)
@@ -124,7 +127,8 @@ def _begin(
         config = choices.groups.compose(choices.tokens)
     except ConfigError as error:
         raise ConfigError([*desk.mistakes, *error.mistakes]) from error
-    for setting in (*_launched_values(launch, config), *choices.values):
+    desk.before = OmegaConf.to_container(config, resolve=False)
+    for setting in (*_launched_values(launch, desk.before), *choices.values):
         _apply(config, setting, desk)
     return launch, desk, config
 
@@ -137,13 +141,21 @@ def _launch(
     return launch_of(arguments.settings, variables, Tables.read(folders))
 
 
-def _launched_values(launch: Launch, config: DictConfig) -> list[Setting]:
-    plain = OmegaConf.to_container(config, resolve=False)
+def _launched_values(launch: Launch, plain: Any) -> list[Setting]:
     parts = plain if isinstance(plain, dict) else {}
     dataset, cluster = parts.get("dataset"), parts.get("cluster")
     archives = dataset.get("archives") if isinstance(dataset, dict) else None
     collects = isinstance(cluster, dict) and cluster.get("collects_output") is True
     return launched.values_of(launch, launched.mounts_of(archives), collects=collects)
+
+
+def _settings(desk: _Desk) -> list[dict[str, Any]]:
+    """What was chosen and set, and by whom, for the record of the run."""
+    chosen = [
+        {"key": setting.key, "choice": setting.value or "", "origin": setting.source or _TYPED}
+        for setting in desk.choices.settings
+    ]
+    return [*chosen, *desk.origins.settings(desk.before)]
 
 
 def _builds(mapping: Mapping[str, Any]) -> bool:

@@ -128,7 +128,11 @@ class DeviceError(MindRunError, RuntimeError):
 
 
 class StoppedEarlyError(MindRunError, RuntimeError):
-    """Training was asked to stop and has saved its state; who asked knows why."""
+    """Training was asked to stop and has saved its state; `why` is what who asked has said."""
+
+    def __init__(self, message: str, *, why: int = 0) -> None:
+        self.why = why
+        super().__init__(message)
 
 
 class TrainingError(MindRunError, ArithmeticError):

@@ -61,7 +61,9 @@ def follow(job: Job, *, command: str, here: World) -> int:
         with naming_full_disk(own_place):
             own_place.mkdir(parents=True, exist_ok=True)
             log.to_file(own_place / _log_name(here.rank))
-        at_the_end.enter_context(Watch(hand_over, lambda: None, Stop()))
+        context.stop = Stop(job.mode.time_budget_min)
+        at_the_end.enter_context(Watch(hand_over, lambda: None, context.stop))
+        at_the_end.enter_context(context.stop.listening())
         with contextlib.suppress(AlreadyDone):
             steps.ask(stages, context)
             _take_all(context, stages)

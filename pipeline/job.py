@@ -93,6 +93,7 @@ class Launched(Part):
     brings_data: bool = False
     job: str = ""
     notes: tuple[str, ...] = ()
+    settings: Optional[tuple[FrozenMapping, ...]] = None
 
 
 class Archive(Part):
@@ -131,7 +132,7 @@ class Dataset(Part):
         BeforeValidator(sequence),
         Field(min_length=1, description="the inputs; what a launch brings takes their place"),
     ]
-    loader: Component
+    loader: Optional[Component] = None
     limits: UnpackingLimits
     keep_archives: bool = True
 
@@ -191,7 +192,9 @@ class Job(Part):
     def components(self) -> Mapping[str, ComponentPart]:
         """The components by the key they stand at; how to learn counts where there are epochs."""
         mode = self.mode
-        found = {"dataset.loader": self.dataset.loader, "model.network": self.model.network}
+        found = {"model.network": self.model.network}
+        if self.dataset.loader is not None:
+            found["dataset.loader"] = self.dataset.loader
         if mode.epochs is not None:
             learning = {"optimizer": mode.optimizer, "schedule": mode.schedule, "loss": mode.loss}
             found.update({f"mode.{name}": component for name, component in learning.items()})

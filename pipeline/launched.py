@@ -65,7 +65,13 @@ def mounts_of(archives: Any) -> list[dict[str, Any]]:
     return [e for e in entries if e.get("mount") is True and Path(str(e.get("url"))).is_dir()]
 
 
-def facts_of(launch: Launch, notes: Sequence[str], variables: Mapping[str, str]) -> Launched:
+def facts_of(
+    launch: Launch,
+    notes: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    settings: Sequence[Mapping[str, Any]],
+) -> Launched:
     """What stages need to know of the launch."""
     named = (variables.get(name, "") for name in _JOB_VARIABLES)
     job = next(filter(None, named), mask(launch.export_url))
@@ -76,6 +82,7 @@ def facts_of(launch: Launch, notes: Sequence[str], variables: Mapping[str, str])
         models=tuple(model.url for model in launch.models),
         brings_data=bool(launch.datasets),
         notes=tuple(notes),
+        settings=tuple(settings),
         job=job if launch.is_launched else "",
     )
 

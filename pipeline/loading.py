@@ -17,7 +17,7 @@ def load(job: Job, folders: Sequence[Path], split: str) -> Data:
     Raises:
         DatasetError: the loader finds no such split, or gave something else than data.
     """
-    loader = job.dataset.loader
+    loader = job.components["dataset.loader"]
     data = component.build(loader.target, list(folders), split, **loader.arguments)
     if not isinstance(data, (Arrays, Stream)):
         raise DatasetError(

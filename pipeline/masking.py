@@ -25,7 +25,8 @@ SECRET_VARIABLES = (
 
 # No word boundary before the scheme: to a pattern, Chinese characters are words, too.
 # A URL goes on to the next blank, for a signature may hold quotes; what closes it is kept.
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"]*")
+# A scheme has an end, or a long word would be looked through once for each of its letters.
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"]*")
 _CLOSING = "'])}>,;:."
 # The name of a tokenizer is no secret.
 _SECRET_NAME = re.compile(
@@ -52,7 +53,8 @@ def mask(text: str) -> str:
     for spelling in sorted(_learned, key=len, reverse=True):
         if spelling in text:
             text = text.replace(spelling, _learned[spelling])
-    text = _URL.sub(_mask_found, text)
+    if "://" in text:
+        text = _URL.sub(_mask_found, text)
     for name in SECRET_VARIABLES:
         value = os.environ.get(name, "")
         if len(value) >= 4:

@@ -54,6 +54,7 @@ class Mode(Part):
     epochs: Annotated[Optional[int], Field(ge=1)] = None
     batch_size: Annotated[Optional[int], Field(ge=1)] = None
     command: Annotated[Optional[tuple[str, ...]], BeforeValidator(placeholders.split)] = None
+    in_output: bool = False
     batches: Annotated[
         Optional[int], Field(ge=1, description="batches of each split that read takes, from 1")
     ] = None

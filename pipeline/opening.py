@@ -19,6 +19,14 @@ from pipeline.watching import Board
 logger = logging.getLogger(__name__)
 
 
+def begin(context: Context, config: Any) -> None:
+    """The run folder is there to work in, a new one if there is a reason to start anew."""
+    if context.reason_to_start_anew:
+        start_anew(context, config, why=context.reason_to_start_anew, taken=())
+    else:
+        open_folder(context, config)
+
+
 def open_folder(context: Context, config: Any) -> None:
     """The run folder holds the job (`config`, the composed mapping) and a manifest at `running`."""
     job = context.job

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pipeline.arguments import Setting
 from pipeline.spelling import shortened
+
+_NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,16 @@ class Origins:
         """Whether the command line set this key or something above it."""
         return _nearest(key, self.typed) is not None
 
+    def settings(self, before: Any) -> Iterator[dict[str, Any]]:
+        """What command line and launch have set, without the values, for the record of a run.
+
+        Each key has who set it and what stood there `before`, as its `default`, if anything did.
+        """
+        for key, origin in self.typed.items():
+            default = _found(before, key)
+            told = {} if default is _NOTHING else {"default": default}
+            yield {"key": key, **told, "origin": _teller(origin)}
+
     def within(self, key: str) -> Origin:
         """Who set this key or something above it, a command-line token before a file."""
         found = _nearest(key, self.typed) or _nearest(key, self._lines)
@@ -77,6 +90,22 @@ def _nearest(key: str, origins: Mapping[str, Origin]) -> Origin | None:
         if found:
             return found
     return None
+
+
+def _found(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return _NOTHING
+    return value
+
+
+def _teller(origin: Origin) -> str:
+    """Who it was; what was typed may hold a secret."""
+    return origin.text.partition(":")[0] if origin.is_command_line else origin.text
 
 
 def plain_key(key: str) -> str:

@@ -82,6 +82,16 @@ def fill(words: Sequence[str], places: Mapping[str, str]) -> list[str]:
     return [_LITERAL.sub(r"{\1}", word) for word in filled]
 
 
+def shown(words: Sequence[str]) -> str:
+    """The words on one line as a person would type them, with quotes where it takes some.
+
+    >>> shown(["python", "a.py", "--data={data}", "two words"])
+    "python a.py --data={data} 'two words'"
+    """
+    is_open = re.compile(r"[\s'\"\\]|^$").search
+    return " ".join(shlex.quote(word) if is_open(word) else word for word in words)
+
+
 def is_python(word: str) -> bool:
     """Whether the word asks for Python, whichever runs this."""
     return re.fullmatch(r"python(3(\.\d+)?)?", word) is not None
@@ -89,16 +99,28 @@ def is_python(word: str) -> bool:
 
 def script_in(words: Sequence[str], folder: Path) -> Path | None:
     """The Python file that the command runs in the folder, whether it exists or not."""
-    arguments = words[1:] if words and is_python(words[0]) else words[:1]
-    first = next((word for word in arguments if not word.startswith("-")), "")
-    is_module = "-m" in arguments[: arguments.index(first)] if first else False
-    return folder / first if first.endswith(".py") and not is_module else None
+    position = _position_of_script(words)
+    return None if position is None else folder / words[position]
+
+
+def _position_of_script(words: Sequence[str]) -> int | None:
+    start = 1 if words and is_python(words[0]) else 0
+    arguments = words[start:] if start else words[:1]
+    first = next((i for i, word in enumerate(arguments) if not word.startswith("-")), None)
+    if first is None or not arguments[first].endswith(".py") or "-m" in arguments[:first]:
+        return None
+    return start + first
 
 
 def runnable(words: Sequence[str], folder: Path) -> list[str]:
-    """The words with this Python for `python`, and with the path of a program of the folder's."""
+    """The words with this Python for `python`, and with whole paths of what the folder holds.
+
+    So they mean the same wherever they are run.
+    """
     if is_python(words[0]):
-        return [sys.executable, *words[1:]]
+        position = _position_of_script(words)
+        rest = [str(folder / w) if i == position else w for i, w in enumerate(words)][1:]
+        return [sys.executable, *rest]
     program = folder / words[0]
     if program.suffix == ".py":
         return [sys.executable, str(program), *words[1:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -29,3 +29,20 @@ def plain(value: Any) -> Any:
         if callable(convert):
             return plain(convert())
     return str(value)
+
+
+def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested mapping by its dotted key; a list of plain values is one value.
+
+    >>> list(flat({"a": {"b": 1}, "c": [1, 2], "d": [{"e": 3}]}))
+    [('a.b', 1), ('c', [1, 2]), ('d.0.e', 3)]
+    """
+    if isinstance(value, Mapping) and (value or not key):
+        pairs = [(str(name), item) for name, item in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
+        pairs = [(str(number), item) for number, item in enumerate(value)]
+    else:
+        yield key, value
+        return
+    for name, item in pairs:
+        yield from flat(item, f"{key}.{name}" if key else name)

@@ -38,8 +38,8 @@ def run(
     """Runs the command in the folder; gives its exit code, negative where a signal ended it.
 
     `on_tick` is called some times a second. Once `stop_grace_s` gives a number, the program is
-    asked to end (SIGTERM) and killed when those seconds are over. No process of its group outlives
-    this call, nor this process.
+    asked to end (SIGTERM) and killed when those seconds are over. No process that it started
+    outlives this call, nor this process.
     """
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", keeper.__file__, *command],
@@ -62,7 +62,7 @@ def run(
         raise
     finally:
         _end_group(process)
-        # A grandchild in a group of its own may keep the pipe open for ever.
+        # Where nobody can tell who has started whom, the pipe may stay open for ever.
         reader.join(_KILLED_WAIT_S)
         for stream in (process.stdin, process.stdout):
             if stream is not None and not (stream is process.stdout and reader.is_alive()):
@@ -93,6 +93,8 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        keeper.end_descendants(process.pid)
     _signal_group(process, signal.SIGKILL)
     process.wait()
 

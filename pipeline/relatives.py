@@ -15,6 +15,7 @@ from pipeline.archives import stem
 from pipeline.context import Context
 from pipeline.identity import UNDECIDING
 from pipeline.masking import masked
+from pipeline.spelling import first_of
 
 _MOST = 4
 _DECIDING = ("dataset", "model", "mode", "device", "seed")
@@ -36,8 +37,7 @@ def difference(context: Context, config: Mapping[str, Any]) -> str:
     words = [*_keys(_config_of(folder), masked(config)), *_sources(folder, job.sources)]
     if not words:
         return ""
-    more = f" and {len(words) - _MOST} more" if len(words) > _MOST else ""
-    return f"a new run; differs from {folder.name} in {', '.join(words[:_MOST])}{more}"
+    return f"a new run; differs from {folder.name} in {first_of(words, _MOST)}"
 
 
 def _latest(output_dir: Path, run_id: str) -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ KEY = "mode.resume"
 LAUNCH = "launch"
 _FORMS = "a run id, a run's folder, its URL, a .ckpt file, its URL, or launch"
 _FOLDER = "checkpoints"
-# What tells of an exported run's states, after its manifest.
-_INDEX, _STATE = f"{_FOLDER}/{checkpoints.INDEX_NAME}", f"{_FOLDER}/{checkpoints.STATE_NAME}"
-_TELLING = (_INDEX, _STATE.replace(".ckpt", ".json"))
+# The state from within an epoch, and what tells of which epoch it is.
+_STATE = f"{_FOLDER}/{checkpoints.STATE_NAME}"
+_STATE_RECORD = _STATE.replace(".ckpt", ".json")
+_OF_EPOCH = re.compile(rf"({_FOLDER}/.+-(\d+))\.ckpt")
 
 
 def find(job: Job, output_dir: Path, brought: Wanted | None) -> Wanted | Mistake:
@@ -107,7 +109,8 @@ def leads(wanted: Wanted, job: Job, downloads: Path) -> Iterator[tuple[Archive, 
         return
     yield _file_of(wanted, manifest.FILE_NAME, job, downloads)
     listed = _artifacts(wanted, job, downloads)
-    yield from (_file_of(wanted, name, job, downloads) for name in _TELLING if name in listed)
+    if _STATE_RECORD in listed:
+        yield _file_of(wanted, _STATE_RECORD, job, downloads)
 
 
 def to_fetch(wanted: Wanted, job: Job, downloads: Path) -> tuple[Archive, Path]:
@@ -120,18 +123,28 @@ def to_fetch(wanted: Wanted, job: Job, downloads: Path) -> tuple[Archive, Path]:
     if not path.is_file():
         return first, path
     listed = _artifacts(wanted, job, downloads)
-    index, states = (_read(_file_of(wanted, name, job, downloads)[1]) for name in _TELLING)
-    last = index.get("last", {})
+    states = _read(_file_of(wanted, _STATE_RECORD, job, downloads)[1])
     within = max((s["epoch"] for s in states.get("states", [])), default=-1)
-    is_within = _STATE in listed and within >= last.get("epoch", 0)
-    name = _STATE if is_within else f"{_FOLDER}/{last.get('path', '')}"
-    if name not in listed:
+    epoch, name = _last_in(listed)
+    if _STATE in listed and within >= epoch:
+        name = _STATE
+    if not name:
         raise CheckpointError(
             f"{wanted.source} holds no state of a training by its {manifest.FILE_NAME}; expected "
             f"an exported run that trained. Write {KEY}={_FORMS}."
         )
     archive, path = _file_of(wanted, name, job, downloads)
     return archive.model_copy(update={"sha256": listed[name]}), path
+
+
+def _last_in(listed: Mapping[str, str]) -> tuple[int, str]:
+    """The highest epoch whose checkpoint is listed with its record, and that checkpoint.
+
+    Not by the index, which is of another moment where the run was killed while it exported.
+    """
+    matches = filter(None, map(_OF_EPOCH.fullmatch, listed))
+    found = [(int(match[2]), match[0]) for match in matches if f"{match[1]}.json" in listed]
+    return max(found, default=(0, ""))
 
 
 def _file_of(wanted: Wanted, name: str, job: Job, downloads: Path) -> tuple[Archive, Path]:

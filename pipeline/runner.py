@@ -1,6 +1,6 @@
 """Runs a job's stages in order, keeps its record, and ends honestly.
 
-run > _Run.go > each stage: decide > skip, or work > record > if it fails: export what there is
+run > _Run.go > each stage: decide > skip, or work > record > report, also where it fails > export
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline import (
     announcing,
+    closing,
     completion,
     errors,
     following,
@@ -98,10 +99,7 @@ class _Run:
 
     def go(self) -> Outcome:
         """Every stage in order; then the end, whatever happened."""
-        if self.context.reason_to_start_anew:
-            self._start_anew(self.context.reason_to_start_anew)
-        else:
-            opening.open_folder(self.context, self.config)
+        opening.begin(self.context, self.config)
         following.collect_logs(self.context)
         announcing.begin(self.context)
         error = self._ending_of(self._take_all)
@@ -145,15 +143,17 @@ class _Run:
             return error
         return None
 
-    def _start_anew(self, why: str) -> None:
-        opening.start_anew(self.context, self.config, why=why, taken=self.taken)
-
     def _take_all(self) -> None:
         for position, stage in enumerate(self.stages):
             self.stage, self.stage_started = stage, time.monotonic()
+            self._report(before=stage.name)
             step = steps.decide(self.stages[position:], self.context)[0]
             self._take(self._work(stage) if step.works else self._skip(step))
         self.stage = None
+        self._report(before=None)
+
+    def _report(self, *, before: str | None) -> None:
+        closing.weigh(self._ending_of(lambda: closing.report(self.context, before)))
 
     def _take(self, record: StageRecord) -> None:
         """The record of a stage stands in the manifest."""
@@ -196,7 +196,8 @@ class _Run:
         before = self.context.manifest.inputs
         different = completion.differences(before, masked(found)) if before else []
         if different:
-            self._start_anew(f"inputs changed: {', '.join(different)}")
+            why = f"inputs changed: {', '.join(different)}"
+            opening.start_anew(self.context, self.config, why=why, taken=self.taken)
         self.context.found_inputs(found)
         provenance.add_inputs(self.context.folder, self.context.manifest.inputs)
 
@@ -214,6 +215,7 @@ class _Run:
         """Once there may be results; not where it was the export itself that failed."""
         export = next((stage for stage in self.stages if stage.name == "export"), None)
         is_interrupted = self.context.ending == "interrupted"
+        self._report(before="export" if self.has_results else "")
         if export is None or not self.has_results or (self.stage is export and not is_interrupted):
             return
         if is_interrupted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -39,6 +39,16 @@ def nearest_or_all(word: str, options: Iterable[str]) -> str:
     question = did_you_mean(word, listed)
     choices = f"there is: {', '.join(listed)}" if 0 < len(listed) <= 20 else ""
     return "; ".join(filter(None, (question, choices)))
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of the names, and how many more there are.
+
+    >>> first_of(["a", "b", "c"], 2), first_of(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def shortened(text: str, longest: int = 160) -> str:

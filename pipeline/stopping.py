@@ -61,7 +61,7 @@ class Stop:
         """The budget counts from the start of the process."""
         self.budget_min = time_budget_min
         self.reason: KeyboardInterrupt | None = None
-        self._noted_s = 0.0
+        self._noted_s, self._number = 0.0, 0
         self._is_heard = self._is_asking = False
 
     @contextlib.contextmanager
@@ -81,11 +81,16 @@ class Stop:
 
     @contextlib.contextmanager
     def asked_for(self) -> Iterator[None]:
-        """In here the first reason to stop is told to those who ask, and raised at the end."""
+        """In here the first reason to stop is told to those who ask, and raised at the end.
+
+        Of many ranks another one may have had the reason, which all then have.
+        """
         self._is_asking = True
         try:
             yield
         except StoppedEarlyError as error:
+            if error.why:
+                self.note(error.why)
             if self.reason is None:
                 raise
             raise self.reason from error
@@ -94,14 +99,14 @@ class Stop:
         if self.reason is not None:
             raise self.reason
 
-    def is_wanted(self) -> bool:
-        """Whether to stop at the next good moment."""
-        return self.reason is not None
+    def wanted_by(self) -> int:
+        """The signal for which to stop at the next good moment; 0: go on."""
+        return self._number if self.reason is not None else 0
 
     def note(self, number: int) -> None:
         """This signal has come; the first counts."""
         if self.reason is None:
-            self._noted_s = time.monotonic()
+            self._noted_s, self._number = time.monotonic(), number
             self.reason = self._meaning(number)
 
     @property

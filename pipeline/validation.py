@@ -229,18 +229,19 @@ def _stage_mistakes(mapping: Mapping[str, Any], origins: Origins) -> list[Mistak
         key = "mode.export_formats" if is_added else mistake.key
         mistakes.append(replace(mistake, key=key, origin=origins.within(key).text))
     for needed in stages:
-        mistakes += _needs_of(needed, mode, origins)
+        mistakes += _needs_of(needed, mapping, origins)
     return mistakes
 
 
-def _needs_of(needed: stage.Stage, mode: Mapping[str, Any], origins: Origins) -> list[Mistake]:
+def _needs_of(needed: stage.Stage, job: Mapping[str, Any], origins: Origins) -> list[Mistake]:
     mistakes = []
     for key in needed.keys:
-        if mode.get(key.rpartition(".")[2]) is None:
+        group, _, name = key.partition(".")
+        values = job.get(group)
+        if isinstance(values, Mapping) and values.get(name) is None:
             problem = f"a value is missing; stage {needed.name!r} needs it"
-            origin = origins.within(key).text
-            sign = "" if key.rpartition(".")[2] in mode else "+"
-            mistakes.append(Mistake(key, problem, origin, f"write {sign}{key}=VALUE"))
+            remedy = f"write {'' if name in values else '+'}{key}=VALUE"
+            mistakes.append(Mistake(key, problem, origins.within(key).text, remedy))
     for library in needed.libraries:
         if importlib.util.find_spec(library) is None:
             problem = f"stage {needed.name!r} needs {library}, which is not installed"

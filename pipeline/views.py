@@ -15,6 +15,7 @@ from pipeline.outcome import Outcome
 from pipeline.steps import Step
 
 _ENDINGS = ("Terminated", "OutOfTime", "KeyboardInterrupt")
+_REPORT = "report.html"
 _STYLES = {"complete": "bold green", "failed": "bold red"}
 
 
@@ -66,7 +67,8 @@ def show_done(manifest: Manifest, folder: Path, command: str) -> None:
     age = console.human_seconds(seconds_since(manifest.finished or manifest.started))
     metrics = "".join(f", {name} {value}" for name, value in _metrics(manifest).items())
     console.say(f"already done: run {manifest.run_id}, finished {age} ago{metrics}")
-    _rows({"results": str(folder), "anew": f"{command} run.fresh=true"}, indent=2)
+    places = {"results": str(folder), **_report(manifest, str(folder))}
+    _rows({**places, "anew": f"{command} run.fresh=true"}, indent=2)
 
 
 def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
@@ -76,6 +78,7 @@ def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
         show_done(manifest, outcome.folder, command)
         return
     lines = {"run": manifest.run_id, **_metrics(manifest), "results": folder}
+    lines |= _report(manifest, folder)
     exported = manifest.stage("export")
     if exported and exported.status == "done":
         lines["exported"] = str(exported.facts.get("url", ""))
@@ -88,6 +91,11 @@ def show_summary(outcome: Outcome, *, command: str, next_command: str) -> None:
     style = _STYLES.get(manifest.status, "bold yellow")
     console.say(manifest.status, style, to_errors=not is_good)
     _rows(lines, indent=2, to_errors=not is_good)
+
+
+def _report(manifest: Manifest, folder: str) -> dict[str, str]:
+    is_made = any(artifact.path == _REPORT for artifact in manifest.artifacts)
+    return {"report": f"{folder}/{_REPORT}"} if is_made else {}
 
 
 def _failure(error: Failure, folder: str, command: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import CheckpointError
 from pipeline.files import sha256_of
+from pipeline.spelling import first_of
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,9 @@ def files_in(folders: Sequence[Path], key: str) -> list[Path]:
     found = [path for path in files if path.suffix == ".ckpt"]
     if not found:
         listed = [path.name for path in files]
-        more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
         raise CheckpointError(
             f"no .ckpt file lies in {', '.join(str(f) for f in folders)}; there is: "
-            f"{', '.join(listed[:10]) or 'nothing'}{more}. Add a model or a dataset with a "
+            f"{first_of(listed, 10) or 'nothing'}. Add a model or a dataset with a "
             f"checkpoint, or write {key}=FILE."
         )
     return found

@@ -26,6 +26,8 @@ POLL_S = 0.1
 GRACE_S = 14.0
 SELF_END_S = 2.0
 LAUNCHER = "MINDRUN_LAUNCHER_PID"
+# Codes of processes that ended in order, but early.
+_ASKED_TO = (errors.OUT_OF_TIME, errors.INTERRUPTED, errors.TERMINATED)
 _SCHEDULE = "from pipeline.training import cluster; cluster.schedule()"
 
 
@@ -44,8 +46,14 @@ class Member:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it ended otherwise than well."""
-        return bool(self.process.poll())
+        """Whether it ended otherwise than well, or than as it was asked to."""
+        return self.process.poll() not in (None, errors.DONE, *_ASKED_TO)
+
+    @property
+    def heard(self) -> int:
+        """The signal that made it end, as it says; 0 if none did."""
+        code = self.process.poll()
+        return code - 128 if code in (errors.INTERRUPTED, errors.TERMINATED) else 0
 
     @property
     def could_not_tell(self) -> bool:
@@ -176,6 +184,10 @@ def _watch(crew: Crew, tell: Callable[[str, str], object]) -> int:
     deadline_s, told_s, culprit, is_asked = 0.0, 0.0, None, False
     while any(rank.is_at_work for rank in crew.ranks):
         failed = next((member for member in crew.everyone if member.has_failed), None)
+        heard = next((rank.heard for rank in crew.ranks if rank.heard), 0)
+        if heard and not crew.signalled and culprit is None:
+            # A platform may have told one rank alone.
+            crew.hear(heard, None)
         if failed and culprit is None and not crew.signalled:
             culprit, told_s = failed, time.monotonic()
             if failed.could_not_tell or failed is not crew.ranks[0]:
@@ -194,14 +206,12 @@ def _watch(crew: Crew, tell: Callable[[str, str], object]) -> int:
     if crew.signalled:
         return 128 + crew.signalled
     failed = culprit or next((rank for rank in crew.ranks if rank.has_failed), None)
-    return _report(failed) if failed else errors.DONE
+    # Of an early end the first rank has said all there is to say.
+    return _report(failed) if failed else crew.ranks[0].process.poll() or errors.DONE
 
 
 def _report(member: Member) -> int:
     who, code = member.name.replace("-", " "), member.process.poll()
-    if code == errors.OUT_OF_TIME:
-        # The first rank has said all there is to say.
-        return code
     console.say(f"{who} {member.end}; all ranks were ended", "red", to_errors=True)
     if member.last_words():
         console.say(member.last_words(), to_errors=True)

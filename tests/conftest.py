@@ -29,6 +29,14 @@ def quick_jobs() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def signals_as_they_were() -> Iterator[None]:
+    """A command line that is called in this process leaves no handler behind."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
     """A job that a test starts in this process leaves no handler and no level behind."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import zipfile
 from collections.abc import Mapping
@@ -156,9 +158,10 @@ def terminate(context: Context) -> None:
 
 
 @stage(look=_would_work)
-def linger(context: Context) -> None:
-    """Takes longer than anybody waits."""
+def run_out_of_time(context: Context) -> None:
+    """Hears that the time budget is over, and would take longer than anybody waits."""
     del context
+    os.kill(os.getpid(), signal.SIGALRM)
     time.sleep(30)
 
 

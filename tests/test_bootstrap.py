@@ -57,9 +57,12 @@ class Project:
         self.home, self.image = folder / "home", folder / "image"
         self.wheels = self.root / "wheels"
         for name in (*NEEDED_HERE, *NEEDED_BELOW):
-            target = self.root / "pipeline" / f"{name}.py"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / "pipeline" / f"{name}.py", target)
+            # The nearest to the roof: other rooms may have a file of that name, too.
+            source = min((ROOT / "pipeline").rglob(f"{name}.py"), key=lambda path: len(path.parts))
+            for path in {source, source.with_name("__init__.py")}:
+                target = self.root / path.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
         shutil.copyfile(ROOT / "run.py", self.root / "run.py")
         (self.root / "pipeline" / "cli.py").write_text(CLI)
         (self.root / "pip-requirements.txt").write_text("# needs\nalpha>=1.2,<2\nbeta\n")

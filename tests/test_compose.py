@@ -268,3 +268,15 @@ def test_a_wrong_job_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "did you mean 'train'" in text
     assert "Traceback" not in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_chosen_and_set_is_known_with_its_default() -> None:
+    """Choices and keys in their order, with what the files say; values are not repeated."""
+    job = composed("model=mlp", "mode.epochs=7", "--learning_rate=0.1", "++device.env.A=b").job
+
+    assert [dict(told) for told in job.launched.settings or ()] == [
+        {"key": "model", "choice": "mlp", "origin": "the command line"},
+        {"key": "mode.epochs", "default": 30, "origin": "the command line"},
+        {"key": "mode.learning_rate", "default": 0.015, "origin": "the command line"},
+        {"key": "device.env.A", "origin": "the command line"},
+    ]

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline import cli
 from tests.jobs import ROOT, composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
 
 CONF = ROOT / "conf"
 FILES = sorted(CONF.rglob("*.yaml"))
+RECIPES = sorted((CONF / "experiment").glob("*.yaml"))
 # What a mode that starts from weights needs beside its own name.
 NEEDS = {"mode": ["mode.checkpoint=x"], "mode/script": ["mode.command=true"]}
 
@@ -77,3 +79,26 @@ def test_a_file_is_plain(path: Path) -> None:
     assert isinstance(yaml.safe_load(text), dict)
     assert "\t" not in text
     assert not re.search(r"/home/|/Users/|/root/", text)
+
+
+@pytest.mark.usefixtures("signals_as_they_were")
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_a_recipe_can_be_planned(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`plan` tells each stage of every recipe, and writes nothing."""
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    monkeypatch.chdir(tmp_path)
+    places = [f"cluster.{name}_dir={name}" for name in ("data", "output")]
+    # What the platform brings where a model was selected.
+    weights = [] if "train" in path.stem.split("_")[1:] else ["--ckpt_url=s3://bucket/lenet.ckpt"]
+
+    code = cli.main(["plan", f"experiment={path.stem}", *places, *weights], ROOT)
+
+    said = capsys.readouterr()
+    planned = [
+        line.split()[0] for line in said.out.partition("\n\n")[2].splitlines() if line[:1] > " "
+    ]
+    assert code == 0, said.err
+    assert planned == list(composed(f"experiment={path.stem}").job.mode.stages)
+    assert list(tmp_path.iterdir()) == []

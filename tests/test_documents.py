@@ -11,41 +11,34 @@ import pytest
 
 from pipeline import arguments, bundle, cli, compose, repeat, runs
 from pipeline.sweeping.expanding import expand
-from pipeline.sweeping.searching.parting import part
-from pipeline.sweeping.searching.preparing import prepare
+from pipeline.sweeping.searching import parting, preparing
+from tests.documents.pages import OURS, PAGES, WRONG, inline_commands, shell_lines
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted(
-    path
-    for path in [
-        *ROOT.glob("*.md"),
-        *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "pipeline").rglob("*.md"),
-        *(ROOT / "examples").rglob("*.md"),
-    ]
-    if ".venv" not in path.parts
-)
-LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
 
 def commands_of(path: Path) -> Iterator[str]:
-    """Every line of a fenced shell block, and every command in a row of a table."""
-    text = path.read_text(encoding="utf-8")
-    for row in re.findall(r"^\|.*\|$", text, re.M):
-        yield from re.findall(r"`(python run\.py[^`]*)`", row)
-    for block in re.findall(r"```(?:bash|sh|console)?\n(.*?)```", text, re.S):
-        for line in block.splitlines():
-            if line.startswith(("python run.py", "make ", ".venv/bin/python run.py")):
-                yield line
+    """Every command of ours that stands in a block for the shell, or within a sentence or table."""
+    for line in shell_lines(path):
+        for part in line.split(" && "):
+            if OURS.match(part) or part.startswith("make "):
+                yield part
+    # What stands in <...>, or is swept by -m alone, is the reader's own.
+    yield from (c for c in inline_commands(path) if "<" not in c and not c.endswith(" -m"))
 
 
-def home_of(path: Path) -> Path:
-    """The project that the document speaks of: the example's own, or this one."""
+def home_of(path: Path, command: str) -> Path:
+    """The project that the command belongs to: the one it names, the example's own, or this one."""
+    named = OURS.match(command)
+    if named and named[1]:
+        return ROOT / named[1]
     return path.parent if (path.parent / "run.py").is_file() else ROOT
 
 
-COMMANDS = sorted({(command, home_of(path)) for path in DOCUMENTS for command in commands_of(path)})
-RUNS = [(command, home) for command, home in COMMANDS if "run.py" in command]
+COMMANDS = sorted({(said, home_of(path, said)) for path in PAGES for said in commands_of(path)})
+RUNS = [(said, home) for said, home in COMMANDS if "run.py" in said and said not in WRONG]
+# Whoever has run nothing yet has no latest checkpoint.
+PLANS = [c for c, home in RUNS if home == ROOT and re.search(r" plan\b(?!.*latest)", c)]
 MAKES = [command for command, _ in COMMANDS if command.startswith("make ")]
 
 
@@ -71,16 +64,41 @@ def test_printed_command_composes(
 
     found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))
     place = {"root": home, "current_folder": tmp_path}
-    if found.is_multirun and part(found, **place).is_search:
+    if found.is_multirun and parting.part(found, **place).is_search:
         monkeypatch.chdir(tmp_path)
-        parted = part(found, **place)
-        assert prepare(parted, root=home, start_file="run.py", known=[]).first.run_id
+        parted = parting.part(found, **place)
+        assert preparing.prepare(parted, root=home, start_file="run.py", known=[]).first.run_id
         return
     jobs = [v.arguments for v in expand(found, **place)] if found.is_multirun else [found]
     composed = [compose.compose(job, **place) for job in jobs]
 
     assert len(composed) > 1 or not found.is_multirun
-    assert all(each.job.run_id and each.notes == [] for each in composed)
+    for each in composed:
+        assert each.job.run_id
+        # What a launch would bring is told, and what nobody knows is told as well.
+        assert each.notes == [] or each.job.launched.is_launch
+        assert each.mapping["platform"] == {}
+
+
+@pytest.mark.usefixtures("signals_as_they_were")
+@pytest.mark.parametrize("command", PLANS)
+def test_printed_plan_is_one(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A plan that the documents print is told to its end, on a machine where nothing was run."""
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    monkeypatch.chdir(tmp_path)
+    for name in ("OBS_ENDPOINT", "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "http://obs.example.com")
+    places = [f"cluster.{name}_dir={name}" for name in ("data", "output")]
+
+    code = cli.main([*shlex.split(command, comments=True)[2:], *places], ROOT)
+
+    assert code == 0, capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", MAKES)
@@ -91,17 +109,10 @@ def test_printed_target_exists(command: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(path: Path) -> None:
-    """A relative link points to a file of the project."""
-    links = LINK.findall(path.read_text(encoding="utf-8"))
-
-    assert [link for link in links if not (path.parent / link.strip()).exists()] == []
-
-
-def test_readme_names_every_choice() -> None:
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_readme_names_every_choice(name: str) -> None:
     """The table of groups lists exactly what conf/ holds."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / name).read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", readme, re.M))
 
     for group in (ROOT / "conf").iterdir():
@@ -110,9 +121,10 @@ def test_readme_names_every_choice() -> None:
             assert listed == {path.stem for path in group.glob("*.yaml")}
 
 
-def test_a_printed_dataset_composes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["own-data.md", "own-data.zh-CN.md"])
+def test_a_printed_dataset_composes(name: str, tmp_path: Path) -> None:
     """The whole dataset file that the page on own data shows is one that can be chosen."""
-    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     shown = re.search(r"```yaml\n(# .*?)```", page, re.S)
     assert shown
     (tmp_path / "dataset").mkdir()

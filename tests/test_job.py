@@ -11,7 +11,7 @@ from pipeline.fields import is_dotted_name
 from pipeline.job import Job
 from pipeline.mode import Mode
 from pipeline.validation import uncertain_calls
-from tests.jobs import ROOT, composed
+from tests.jobs import ROOT, composed, mistakes_of
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
 
@@ -132,6 +132,23 @@ def test_what_a_mode_refuses(changes: Any, key: str, expected: str) -> None:
     (error,) = caught.value.errors()
     assert ".".join(map(str, error["loc"])) == key
     assert expected in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "needs"),
+    [
+        (["mode=script", "mode.command=true"], False),
+        (["mode.stages=[fetch,extract,export]"], False),
+        (["mode=train"], True),
+        (["experiment=read_imagenet"], True),
+    ],
+)
+def test_who_needs_a_loader(mode: list[str], needs: bool) -> None:
+    """What only moves data or runs a script does without; whoever reads them says so."""
+    mistakes = mistakes_of(*mode, "~dataset.loader")
+
+    assert set(mistakes) == ({"dataset.loader"} if needs else set())
+    assert not needs or "needs it" in mistakes["dataset.loader"].problem
 
 
 def test_the_components_of_a_job() -> None:

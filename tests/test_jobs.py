@@ -215,6 +215,8 @@ def test_a_chain_of_modes(trained: tuple[Path, Any], web: WebServer) -> None:
 
     for done in (evaluated, inferred, went_on):
         assert done.returncode == 0, done.stderr
+    for mode in ("evaluate", "infer", "pretrain"):
+        assert "data:image/png" in (run_folder(folder, mode) / "report.html").read_text("utf-8")
     assert manifest_of(run_folder(folder, "evaluate"))["metrics"]["accuracy"] == accuracy
     inference = run_folder(folder, "infer")
     assert manifest_of(inference)["metrics"]["accuracy"] == accuracy
@@ -287,12 +289,12 @@ def test_a_signal_while_training(tmp_path: Path, number: int, exit_code: int) ->
         time.sleep(0.01)
     sent = time.monotonic()
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
 
     here = run_folder(tmp_path)
     there = tmp_path / "exports" / here.name
     assert process.returncode == exit_code, said
-    assert time.monotonic() - sent < 5
+    assert time.monotonic() - sent < 30
     assert manifest_of(here)["status"] == "interrupted"
     assert (there / "manifest.json").read_bytes() == (here / "manifest.json").read_bytes()
     assert (there / "checkpoints" / "lenet5-2.ckpt").is_file()

@@ -11,13 +11,15 @@ import jsonschema
 import pytest
 import yaml
 
-from docs.reference import keys, schemas
+from docs.reference import flow, keys, path, rooms, schemas
 from pipeline import errors
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
+ERROR_PAGES = ["docs/errors.md", "docs/errors.zh-CN.md"]
 YAMLS = sorted(CONF.rglob("*.yaml"))
-MADE = {**schemas.files(), **keys.files()}
+PICTURES = {**rooms.files(), **flow.files(), **path.files()}
+MADE = {**schemas.files(), **keys.files(), **PICTURES}
 
 
 def schema_of(path: Path) -> Path:
@@ -86,9 +88,10 @@ def test_every_key_is_explained() -> None:
     assert silent == []
 
 
-def test_every_exit_code_is_documented() -> None:
-    """The page of errors has a row for each exit code."""
-    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+@pytest.mark.parametrize("name", [*ERROR_PAGES, "README.md", "README.zh-CN.md"])
+def test_every_exit_code_is_documented(name: str) -> None:
+    """The front page and the page of errors have a row for each exit code."""
+    page = (ROOT / name).read_text("utf-8")
     codes = {
         value for name, value in vars(errors).items() if name.isupper() and isinstance(value, int)
     }
@@ -96,9 +99,10 @@ def test_every_exit_code_is_documented() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)} == codes
 
 
-def test_every_error_is_documented_with_a_remedy() -> None:
+@pytest.mark.parametrize("name", ERROR_PAGES)
+def test_every_error_is_documented_with_a_remedy(name: str) -> None:
     """The page of errors has a row for each kind of error, and no other."""
-    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    page = (ROOT / name).read_text("utf-8")
     parents = {
         name: {parent.strip() for parent in listed.split(",")}
         for path in (ROOT / "pipeline").rglob("*.py")
@@ -109,6 +113,7 @@ def test_every_error_is_documented_with_a_remedy() -> None:
         ours |= new
     kinds = {name for name in ours if not name.startswith("_")} - {"MindRunError"}
 
+    assert len(kinds) >= 20
     rows = dict(re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \|$", page, re.M))
 
     assert rows.keys() == kinds

@@ -124,11 +124,13 @@ def test_a_script_that_fails_fails_the_job(tmp_path: Path, end: str, words: str)
     assert exported["output/half.txt"] == b"x"
 
 
-def test_nothing_that_a_script_started_stays(tmp_path: Path) -> None:
-    """A grandchild that the script leaves behind ends with it."""
+@pytest.mark.parametrize("is_own_session", [False, True], ids=["its group", "a session of its own"])
+def test_nothing_that_a_script_started_stays(tmp_path: Path, is_own_session: bool) -> None:
+    """A grandchild that the script leaves behind ends with it, a daemon too."""
     code = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
+        f" start_new_session={is_own_session})\n"
         "open(sys.argv[1] + '/pid', 'w').write(str(child.pid))\n"
     )
 
@@ -151,6 +153,23 @@ def is_gone(pid: int, within_s: float = 3.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["as it is", "in output"])
+def test_what_a_script_writes_beside_itself(tmp_path: Path, is_kept: bool) -> None:
+    """It is named where nobody keeps it; with mode.in_output it is kept and exported."""
+    (tmp_path / "theirs.py").write_text(
+        "import os\nos.makedirs('weights', exist_ok=True)\nopen('weights/a.ckpt', 'w').write('w')\n"
+    )
+    mode = {"name": "script", "command": "python theirs.py", "in_output": is_kept}
+    job = make_job(tmp_path, stages=("fetch", "extract", "script", "export"), mode=mode)
+
+    ended = go(job)
+
+    assert ended.exit_code == 0
+    exported = files_below(tmp_path / "exports" / ended.manifest.run_id)
+    assert ("output/weights/a.ckpt" in exported) == is_kept
+    assert (b"neither kept nor exported: weights in" in exported["run.log"]) != is_kept
 
 
 @pytest.mark.parametrize(

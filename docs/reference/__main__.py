@@ -1,9 +1,15 @@
-"""Writes the schemas and the page of keys: python -m docs.reference."""
+"""Writes the schemas, the pages of keys and rooms, and the pictures: python -m docs.reference."""
 
 from __future__ import annotations
 
-from docs.reference import keys, schemas
+from docs.reference import flow, keys, path, rooms, schemas
 
-for path, text in {**schemas.files(), **keys.files()}.items():
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+for file, text in {
+    **schemas.files(),
+    **keys.files(),
+    **rooms.files(),
+    **flow.files(),
+    **path.files(),
+}.items():
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")

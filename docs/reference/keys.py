@@ -15,6 +15,8 @@ _PAGE = Path(__file__).resolve().parents[1] / "configuration.md"
 _HEAD = """\
 # Every key of the configuration
 
+[中文](configuration.zh-CN.md) · [all pages](README.md)
+
 <!-- Written by `make docs` from the job's types and the comments in conf/; edits are lost. -->
 
 Choose a file of a group with `group=choice`, one key with `key=value`; `python run.py --cfg job`
@@ -85,8 +87,12 @@ def _value(node: Mapping[str, Any]) -> str:
     limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
     limits["exclusiveMaximum"] = "below"
     named = {"object": "mapping", **names}.get(kind, kind)
-    told = [f"{word} {node[name]:g}" for name, word in limits.items() if name in node]
+    told = [f"{word} {_number(node[name])}" for name, word in limits.items() if name in node]
     return " ".join([named, *told])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000_000 else f"{value:g}"
 
 
 def _default(defaults: Mapping[str, Any], key: str, node: Mapping[str, Any]) -> str:

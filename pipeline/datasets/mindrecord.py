@@ -66,8 +66,8 @@ def _files_in(folder: Path, split: str) -> list[Path] | None:
 
 def _number(path: Path) -> tuple[str, int]:
     """By number and not by text: part 10 comes after part 9."""
-    start, digits = re.fullmatch(r"(.*?)(\d*)", path.name).groups()  # type: ignore[union-attr]
-    return start, int(digits or 0)
+    start = path.name.rstrip("0123456789")
+    return start, int(path.name[len(start) :] or 0)
 
 
 def _fields(path: Path) -> dict[str, str]:

@@ -95,6 +95,7 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
         **facts.of_process(),
         "machine": facts.of_machine(),
         "device": facts.of_device(context),
+        "settings": _settings(job.launched.settings),
         "seed": job.seed,
         "digest": job.digest,
         "sources": facts.sources(job),
@@ -102,6 +103,19 @@ def _start(context: Context, repositories: Mapping[str, Repository]) -> dict[str
     }
     found: dict[str, Any] = masked(plain(start))
     return found
+
+
+def _settings(told: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """What was set, by whom; None where the job was made of a record, as a repeat is."""
+    return None if told is None else [_setting(one) for one in told]
+
+
+def _setting(told: Mapping[str, Any]) -> dict[str, Any]:
+    """One of them; a value before it is hidden where its key's name says secret."""
+    name = str(told["key"]).rpartition(".")[2]
+    return {
+        key: masked(plain(value), name if key == "default" else "") for key, value in told.items()
+    }
 
 
 def _repositories(context: Context, *, number: int) -> Iterator[tuple[str, Repository]]:

@@ -61,6 +61,14 @@ def draw(
     write_atomically(path, buffer.getvalue())
 
 
+def stretched(image: Array) -> Image.Image:
+    """The image (1 or 3, height, width) as a picture of full contrast."""
+    low, high = float(image.min()), float(image.max())
+    grey = np.rint((image - low) * (255 / (high - low or 1))).astype(np.uint8)
+    pixels = np.broadcast_to(grey, (3, *grey.shape[1:])).transpose(1, 2, 0)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
 def _choice(predicted: Array, probabilities: Array, labels: Array | None) -> Array:
     is_right = np.ones(len(predicted), bool) if labels is None else predicted == labels
     # Half of the places go to right ones if there are enough: only mistakes would mislead.
@@ -79,11 +87,7 @@ def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def _tile(image: Array) -> Image.Image:
-    low, high = float(image.min()), float(image.max())
-    grey = np.rint((image - low) * (255 / (high - low or 1))).astype(np.uint8)
-    pixels = np.broadcast_to(grey, (3, *grey.shape[1:])).transpose(1, 2, 0)
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return picture.resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST)
+    return stretched(image).resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST)
 
 
 def _caption(predicted: int, probability: float, label: int | None) -> tuple[str, str]:

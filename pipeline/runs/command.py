@@ -12,7 +12,7 @@ from pipeline import arguments, compose, console, errors
 from pipeline.console import counted
 from pipeline.errors import ConfigError, Mistake
 from pipeline.plain import plain
-from pipeline.runs import comparing, exported, filters, finding, listing, showing
+from pipeline.runs import comparing, exported, filters, finding, listing, reporting, showing
 from pipeline.runs.chart import LETTERS
 from pipeline.runs.options import Options, read_options
 from pipeline.runs.record import Run
@@ -28,7 +28,9 @@ def main(argv: Sequence[str], root: Path) -> int:
     """
     options = read_options(argv)
     named, runs = _named(options, root)
-    if options.is_show:
+    if options.report is not None:
+        console.say(str(reporting.page_of(named[0], options.report)))
+    elif options.is_show:
         _tell(options, lambda: showing.as_plain(named[0]), lambda: showing.show(named[0]))
     elif named:
         _tell(options, lambda: comparing.as_plain(named), lambda: comparing.show(named))

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.plain import flat as flat
 from pipeline.runs.record import Run, is_less_better
 
 # Written in C where PyYAML was built with libyaml.
@@ -49,23 +50,6 @@ def metrics(runs: Sequence[Run]) -> list[tuple[str, list[float | None], set[int]
         values = [run.metrics.get(name) for run in runs]
         found.append((name, values, _best(name, values)))
     return found
-
-
-def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a nested mapping by its dotted key; a list of plain values is one value.
-
-    >>> list(flat({"a": {"b": 1}, "c": [1, 2], "d": [{"e": 3}]}))
-    [('a.b', 1), ('c', [1, 2]), ('d.0.e', 3)]
-    """
-    if isinstance(value, Mapping) and (value or not key):
-        pairs = [(str(name), item) for name, item in value.items()]
-    elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
-        pairs = [(str(number), item) for number, item in enumerate(value)]
-    else:
-        yield key, value
-        return
-    for name, item in pairs:
-        yield from flat(item, f"{key}.{name}" if key else name)
 
 
 def _surroundings(run: Run) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from pipeline.clock import is_time
 from pipeline.errors import ConfigError, Mistake
 from pipeline.manifest import FILE_NAME, Manifest
 from pipeline.runs.record import UNREADABLE, Reader, Run
-from pipeline.spelling import did_you_mean
+from pipeline.spelling import did_you_mean, first_of
 
 LATEST = "latest"
 _ASIDE = re.compile(r"(?P<id>.+)\.old-\d+")
@@ -110,10 +110,9 @@ def _not_one(word: str, found: Sequence[Run], runs: Sequence[Run]) -> Mistake:
         return Mistake(word, "there is no such run", "", remedy)
     is_same_id = len({run.id for run in found}) == 1
     names = [run.place if is_same_id else run.id for run in found]
-    more = f" and {len(names) - _MOST_CANDIDATES} more" if len(names) > _MOST_CANDIDATES else ""
-    listed = ", ".join(names[:_MOST_CANDIDATES])
+    listed = first_of(names, _MOST_CANDIDATES)
     remedy = "write the folder of one" if is_same_id else "write more of its id"
-    return Mistake(word, f"{len(found)} runs may be meant: {listed}{more}", "", remedy)
+    return Mistake(word, f"{len(found)} runs may be meant: {listed}", "", remedy)
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:

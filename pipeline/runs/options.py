@@ -20,6 +20,7 @@ SHOW = "show"
 
 _WITH_VALUE = ("--from", "--config-dir")
 _SWITCHES = ("--json", "--all")
+_REPORT = "--report"
 _PLACE = re.compile(r"cluster\.[\w.]+=.*", re.DOTALL)
 
 
@@ -32,6 +33,8 @@ class Options:
     filters: Filters = field(default_factory=Filters)
     place: str = ""
     is_json: bool = False
+    # The file for the page of the run to show; empty for its folder, None where no page is wanted.
+    report: str | None = None
     with_put_aside: bool = False
     # What says where the output folders are, as for a job.
     settings: list[str] = field(default_factory=list)
@@ -73,14 +76,16 @@ class _Reader:
     def _read_flag(self, token: str) -> None:
         name, equals, value = token.partition("=")
         name = "--config-dir" if name == "-cd" else name
-        if name in _SWITCHES and not equals:
+        if name == _REPORT:
+            self.found.report = value
+        elif name in _SWITCHES and not equals:
             self.found.is_json = self.found.is_json or name == "--json"
             self.found.with_put_aside = self.found.with_put_aside or name == "--all"
         elif name in _WITH_VALUE:
             value = value if equals else (self.waiting.pop(0) if self.waiting else "")
             self._keep(name, value)
         else:
-            remedy = nearest_or_all(name, (*_WITH_VALUE, *_SWITCHES))
+            remedy = nearest_or_all(name, (*_WITH_VALUE, *_SWITCHES, _REPORT))
             self._wrong(token, f"means nothing to the command {COMMAND}", remedy)
 
     def _keep(self, name: str, value: str) -> None:
@@ -103,6 +108,8 @@ class _Reader:
 
     def _check_number(self) -> None:
         found = self.found
+        if found.report is not None and (not found.is_show or found.is_json):
+            self._wrong(_REPORT, "is of one run", f"write {COMMAND} {SHOW} RUN {_REPORT}")
         if found.is_show and len(found.names) != 1:
             what = " ".join(found.names) or SHOW
             self._wrong(what, "expected one run to show", f"write {COMMAND} {SHOW} RUN")

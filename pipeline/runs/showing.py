@@ -11,6 +11,7 @@ from pipeline import console, tables
 from pipeline.console import counted, human_seconds
 from pipeline.files import human_bytes
 from pipeline.manifest import Manifest, StageRecord
+from pipeline.report.page import FILE_NAME as REPORT
 from pipeline.runs.listing import STYLES, local_time
 from pipeline.runs.record import Run
 from pipeline.tables import Column
@@ -53,6 +54,8 @@ def _facts(run: Run, manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "what", ", ".join(filter(None, (run.fact(n) for n in ("mode", "model", "dataset"))))
     yield "where", f"cluster {run.fact('cluster')}, {device}, {_versions(manifest.environment)}"
     yield "results", run.place
+    if any(artifact.path == REPORT for artifact in manifest.artifacts):
+        yield "report", f"{run.place}/{REPORT}"
     if run.exported:
         yield "exported", run.exported
     for item in manifest.inputs:

@@ -33,7 +33,7 @@ def look(context: Context) -> Outlook:
     look=look,
     makes=("session",),
     runs_on="every",
-    keys=("mode.batch_size",),
+    keys=("dataset.loader", "mode.batch_size"),
     libraries=("mindspore",),
     is_preparation=True,
 )

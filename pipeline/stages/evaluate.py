@@ -1,4 +1,4 @@
-"""evaluate: metrics.json says how good the checkpoint is on the test set."""
+"""evaluate: metrics.json says how good the checkpoint is on the test set, samples.json shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FILE = "metrics.json"
+_FILE, _SAMPLES = "metrics.json", "samples.json"
 
 
 def look(context: Context) -> Outlook:
@@ -46,11 +46,14 @@ def _measured(context: Context) -> list[str]:
 @stage(look=look, runs_on="first")
 def evaluate(context: Context, session: Session, checkpoint: Checkpoint) -> None:
     """Measures the checkpoint as it lies on the disk, every test sample once."""
+    from pipeline.report.tiles import Collector
     from pipeline.training import evaluation
     from pipeline.training.session import load_weights
 
     load_weights(session, checkpoint.path)
-    found = evaluation.evaluate(session)
+    collector = Collector()
+    found = evaluation.evaluate(session, watch=collector.add)
+    write_json(context.folder / _SAMPLES, collector.as_plain())
     scores = [{"label": label, **asdict(score)} for label, score in enumerate(found.per_class)]
     metrics = {"accuracy": found.accuracy, "loss": found.loss, **found.metrics}
     report = {

@@ -1,4 +1,4 @@
-"""infer: predictions.csv holds a line per test sample, samples.png shows some of them."""
+"""infer: predictions.csv holds a line per test sample, samples.png and .json show some."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.context import Context
 from pipeline.data import Arrays
-from pipeline.files import write_atomically
+from pipeline.files import write_atomically, write_json
 from pipeline.stage import Outlook, stage
 from pipeline.wanted import Checkpoint
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TABLE = "predictions.csv"
-_PICTURE = "samples.png"
+_PICTURE, _SAMPLES = "samples.png", "samples.json"
 _WORK = "would predict the test set"
 
 
@@ -37,12 +37,15 @@ def look(context: Context) -> Outlook:
 def infer(context: Context, session: Session, checkpoint: Checkpoint) -> None:
     """Predicts every test sample; the table is written last, so that it means the whole."""
     from pipeline.report import samples
+    from pipeline.report.tiles import Collector
     from pipeline.training import evaluation
     from pipeline.training.session import load_weights
 
     load_weights(session, checkpoint.path)
-    predicted, probabilities, labels = evaluation.predict(session)
-    files, data = [_TABLE], session.test
+    collector = Collector()
+    predicted, probabilities, labels = evaluation.predict(session, watch=collector.add)
+    write_json(context.folder / _SAMPLES, collector.as_plain())
+    files, data = [_TABLE, _SAMPLES], session.test
     # A stream's images are gone by now.
     if isinstance(data, Arrays) and data.inputs[0].ndim == 4:
         files.append(_PICTURE)

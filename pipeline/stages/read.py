@@ -32,7 +32,7 @@ def look(context: Context) -> Outlook:
 @stage(
     look=look,
     runs_on="first",
-    keys=("mode.batch_size", "mode.batches"),
+    keys=("dataset.loader", "mode.batch_size", "mode.batches"),
     libraries=("mindspore",),
 )
 def read(context: Context, folders: tuple[Path, ...]) -> None:

@@ -11,11 +11,13 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from pipeline import placeholders, program
+from pipeline import appearing, placeholders, program
 from pipeline.appearing import Appearing
 from pipeline.console import counted, human_seconds
 from pipeline.context import OUTPUT, Context
 from pipeline.errors import Mistake, ScriptError
+from pipeline.job import Job
+from pipeline.spelling import first_of
 from pipeline.stage import Outlook, stage
 from pipeline.stopping import OutOfTime, kept_back_s
 from pipeline.wanted import Checkpoint
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 _KEY = "mode.command"
 _METRICS = "metrics.json"
 _LAST_LINES = 20
+_LISTED = 5
 _LOOK_EVERY_S = 2.0
 # Asked to end, it gets this long: what it leaves has to be exported within what is left then.
 _GRACE_S = 4.0
@@ -36,7 +39,7 @@ def look(context: Context) -> Outlook:
     earlier = context.earlier("script")
     if earlier is not None:
         return Outlook("it has run to its end already", "done", facts=earlier.facts)
-    text = f"would run {' '.join(words)}"
+    text = f"would run {placeholders.shown(words)}"
     return Outlook(text, mistakes=_unusable(words, context.job.root))
 
 
@@ -57,17 +60,18 @@ def script(
     }
     command = placeholders.runnable(placeholders.fill(job.mode.command or (), places), job.root)
     said: deque[str] = deque(maxlen=_LAST_LINES)
-    started_s = time.monotonic()
+    started_s, started_at_s = time.monotonic(), time.time()
     log.debug("starting %s", command)
     with context.stop.asked_for():
         code = program.run(
             command,
-            folder=job.root,
-            environment={**job.device.env, **os.environ},
+            folder=output if job.mode.in_output else job.root,
+            environment=_environment(job),
             on_line=lambda line: _say(line, said),
             on_tick=_Publishing(context, output).look,
             stop_grace_s=lambda: _grace_s(context),
         )
+    _tell_of_others(context, started_at_s)
     if code:
         raise ScriptError(_failure(context, code, said))
     seconds = time.monotonic() - started_s
@@ -97,13 +101,39 @@ class _Publishing:
             self._context.pruned(path)
 
 
+def _environment(job: Job) -> dict[str, str]:
+    found = {**job.device.env, **os.environ}
+    if job.mode.in_output:
+        # For `python -m`, which looks into the folder in which it is run.
+        found["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [str(job.root), found.get("PYTHONPATH")])
+        )
+    return found
+
+
+def _tell_of_others(context: Context, since_s: float) -> None:
+    """People hear of files that the script has written where nobody keeps them."""
+    if not context.here.is_first:
+        return
+    job = context.job
+    kept = [context.data_dir, context.output_dir, Path(job.cluster.export_url or context.folder)]
+    names = appearing.names_written(job.root, since_s, without=kept)
+    if names:
+        log.warning(
+            "also written, but neither kept nor exported: %s in %s; give the script {output} as "
+            "the place for it, or write mode.in_output=true",
+            first_of(names, _LISTED),
+            job.root,
+        )
+
+
 def _say(line: str, said: deque[str]) -> None:
     said.append(line)
     log.info("%s", line)
 
 
 def _grace_s(context: Context) -> float | None:
-    if not context.stop.is_wanted():
+    if not context.stop.wanted_by():
         return None
     budget_s = 60 * (context.job.mode.time_budget_min or 0)
     is_out_of_time = isinstance(context.stop.reason, OutOfTime)
@@ -126,7 +156,7 @@ def _unusable(words: tuple[str, ...], root: Path) -> tuple[Mistake, ...]:
 
 def _failure(context: Context, code: int, said: deque[str]) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    words = " ".join(context.job.mode.command or ())
+    words = placeholders.shown(context.job.mode.command or ())
     last = f"; its last words: {said[-1]}" if said else "; it said nothing"
     return f"{words}: {how}, expected 0{last}"
 

@@ -28,9 +28,9 @@ _METRICS = "metrics.jsonl"
 def look(context: Context) -> Outlook:
     """Tells from the checkpoints how far training has come."""
     mode, folder, name = context.job.mode, _folder(context), context.job.model.name
-    epochs = mode.epochs or 0
+    epochs, plan = mode.epochs or 0, _plan(context.job)
     rows = checkpoints.rows(folder, name, last_epoch=mode.epochs)
-    path = checkpoints.finished(folder, name, epochs, _plan(context.job))
+    path = checkpoints.finished(folder, name, epochs, plan)
     if path is None or context.here.has_company:
         # Ranks on other machines cannot see these files: all go through training together.
         done = f", {len(rows)} of them done" if rows else ""
@@ -39,6 +39,8 @@ def look(context: Context) -> Outlook:
         )
     if _written(context) != _lines(rows):
         return Outlook("would complete metrics.jsonl")
+    if not checkpoints.has_true_index(folder, name, monitored=plan.monitored):
+        return Outlook("would write the index of the checkpoints")
     if (folder / checkpoints.STATE_NAME).exists():
         return Outlook("would remove the state from within the last epoch")
     products = {"checkpoint": _checkpoint(path)}
@@ -80,7 +82,7 @@ def train(context: Context, session: Session, checkpoint: Checkpoint | None = No
             record=lambda row: _record(context, row, rows),
             saved=context.saved,
             pruned=context.pruned,
-            should_stop=context.stop.is_wanted,
+            should_stop=context.stop.wanted_by,
             rank=here.rank,
             size=here.size,
             plan=plan,

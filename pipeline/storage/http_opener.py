@@ -25,13 +25,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self,
         req: urllib.request.Request,
-        fp: IO[bytes],  # noqa: ARG002 - the signature is urllib's
-        code: int,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        headers: Any,  # noqa: ARG002
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
         newurl: str,
     ) -> urllib.request.Request | None:
         """The request to follow with."""
+        del fp, code, msg, headers
         target = urljoin(req.full_url, newurl)
         if req.type == "https" and not target.lower().startswith("https:"):
             raise InsecureRedirectError(masked(target))

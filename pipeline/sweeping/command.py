@@ -17,15 +17,13 @@ from pipeline.masking import mask
 from pipeline.sweep import Sweep
 from pipeline.sweeping import composing, expanding, record, showing, sorting
 from pipeline.sweeping.composing import Member
-from pipeline.sweeping.course import Course, Listed, Listener, done_entry, first_entry
+from pipeline.sweeping.course import Course, Listed, done_entry, first_entry
 from pipeline.sweeping.engines.local import Local
 from pipeline.sweeping.engines.protocol import Engine
+from pipeline.sweeping.page import Page
 from pipeline.sweeping.record import FOLDER, JobRecord, SweepRecord
 from pipeline.sweeping.searching import parting
 from pipeline.sweeping.searching.parting import Parted
-
-# Who else wants to see sweep.json: called with its path whenever a job has ended, and at the end.
-LISTENERS: tuple[Listener, ...] = ()
 
 
 def main(found: Arguments, root: Path) -> int:
@@ -112,7 +110,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     owned = [member for member in waiting if runfolder.is_owned(member.folder)]
     showing.tell_adopted(owned)
     course = Course(
-        folder, begun, Listed(waiting), sweep, orphans=left_of(owned, before), listeners=LISTENERS
+        folder, begun, Listed(waiting), sweep, orphans=left_of(owned, before), listeners=[Page()]
     )
     number = course.run(engine_of(sweep, slots=slots), slots=slots)
     _show(course.record, folder)

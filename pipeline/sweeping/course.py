@@ -149,8 +149,8 @@ class Course:
         for listener in self._listeners:
             try:
                 listener(self.folder / FILE_NAME)
-            except (MindRunError, OSError) as error:
-                # The jobs do not depend on who looks at them.
+            # The jobs do not depend on who looks at them, nor on what a job wrote into its folder.
+            except (MindRunError, OSError, ValueError, LookupError, TypeError) as error:
                 logger.warning("%s could not be shown: %s", FILE_NAME, error)
 
     def _status(self, number: int) -> SweepStatus:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pipeline import console, errors, runfolder, tables
 from pipeline.console import counted, human_seconds
+from pipeline.report.page import FILE_NAME as PAGE
 from pipeline.sweeping.composing import Member, words_of
 from pipeline.sweeping.record import FILE_NAME, JobRecord, SweepRecord
 from pipeline.sweeping.sorting import value_of
@@ -151,7 +152,10 @@ def show_summary(
     style = "bold green" if is_good else "bold red" if record.status == "failed" else "bold yellow"
     console.say("")
     console.say(f"{record.sweep_id} {record.status}: {told}", style)
-    lines = {"record": str(folder / FILE_NAME), **more}
+    lines = {"record": str(folder / FILE_NAME)}
+    if (folder / PAGE).is_file():
+        lines["report"] = str(folder / PAGE)
+    lines.update(more)
     for entry in record.jobs:
         if entry.status in ("failed", "interrupted"):
             lines[f"job {entry.number}"] = f"{words_of(entry.overrides)}: {cause(entry)}"

@@ -52,7 +52,7 @@ def save(
             _write(write, temporary_path)
         saved = records.of_file(path, progress)
         write_json(saved.record_path, saved.as_record())
-        _write_index(folder, name, monitored)
+    write_index(folder, name, monitored=monitored)
     return saved
 
 
@@ -127,18 +127,12 @@ def rows(folder: Path, name: str, *, last_epoch: int | None = None) -> list[Row]
     return list(saved.progress.rows) if saved is not None else []
 
 
-def best(folder: Path, name: str, *, monitored: str = "loss") -> Path | None:
-    """The best checkpoint on record by this column; by training loss where no row has it."""
-    candidates = _recorded(folder, name)
-    return _best(candidates, monitored).path if candidates else None
-
-
 def prune(folder: Path, name: str, *, keep: int, monitored: str = "loss") -> list[Path]:
     """All but the newest `keep` checkpoints and the best are gone; the files that were removed.
 
     The newest record holds the rows of all epochs, so no row is lost.
     """
-    recorded = sorted(_recorded(folder, name), key=_epoch)
+    recorded = _present(folder, name)
     if not recorded:
         return []
     kept = {saved.progress.epoch for saved in recorded[-keep:]}
@@ -148,6 +142,21 @@ def prune(folder: Path, name: str, *, keep: int, monitored: str = "loss") -> lis
     paths = [path_of(folder, name, epoch) for epoch in gone]
     # The record goes first: nothing may vouch for a file that is gone.
     return _remove([p for path in paths for p in (path.with_suffix(".json"), path)])
+
+
+def write_index(folder: Path, name: str, *, monitored: str = "loss") -> Path:
+    """index.json names the best and the last of the checkpoints that lie there."""
+    write_json(folder / INDEX_NAME, _index(folder, name, monitored))
+    return folder / INDEX_NAME
+
+
+def has_true_index(folder: Path, name: str, *, monitored: str = "loss") -> bool:
+    """Whether it does; a kill between a checkpoint and its index leaves an older one."""
+    try:
+        found = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    return _index(folder, name, monitored) in (found, None)
 
 
 def remove_unfinished(folder: Path, name: str) -> None:
@@ -177,10 +186,11 @@ def _remove(paths: list[Path]) -> list[Path]:
     return found
 
 
-def _write_index(folder: Path, name: str, monitored: str) -> None:
-    recorded = _recorded(folder, name)
-    best_one, last = _best(recorded, monitored), max(recorded, key=_epoch)
-    write_json(folder / INDEX_NAME, {"best": _entry(best_one), "last": _entry(last)})
+def _index(folder: Path, name: str, monitored: str) -> dict[str, Any] | None:
+    recorded = _present(folder, name)
+    if not recorded:
+        return None
+    return {"best": _entry(_best(recorded, monitored)), "last": _entry(recorded[-1])}
 
 
 def _entry(saved: Saved) -> dict[str, Any]:
@@ -210,6 +220,11 @@ def _recorded(folder: Path, name: str) -> list[Saved]:
     found = [saved for path in paths for saved in _read(path)]
     # A record tells its own epoch, and must lie where that epoch's record belongs.
     return [s for s in found if s.path.name == f"{name}-{s.progress.epoch}.ckpt"]
+
+
+def _present(folder: Path, name: str) -> list[Saved]:
+    """Every checkpoint with a record that has not lost its file, in the order of epochs."""
+    return sorted((s for s in _recorded(folder, name) if s.path.is_file()), key=_epoch)
 
 
 def _states(folder: Path, name: str) -> list[Saved]:

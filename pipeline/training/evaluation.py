@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,9 @@ from pipeline.training.session import Session, explaining_shapes
 
 if TYPE_CHECKING:
     from pipeline.data import Array
+
+    # Sees each batch: inputs, labels, predicted classes and their probabilities.
+    Watch = Callable[[Sequence[Array], Array, Array, Array], None]
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class Evaluation:
 
 @interrupts.heard()
 @denormals.flushed()
-def evaluate(session: Session) -> Evaluation:
+def evaluate(session: Session, watch: Watch | None = None) -> Evaluation:
     """The network's results on the session's test data, every sample counted once.
+
+    `watch` sees every batch with what the network makes of it, in file order.
 
     Raises:
         DatasetError: the network cannot work on the data, or there are none.
@@ -53,17 +58,20 @@ def evaluate(session: Session) -> Evaluation:
     data = _test_data(session)
     loss_sum, confusion = 0.0, np.zeros((0, 0), np.int64)
     seen: list[tuple[Array, Array]] = []
-    for labels, logits in _logits(session, data):
+    for inputs, labels, logits in _logits(session, data):
         classes = logits.shape[1]
         if int(labels.max()) >= classes:
             raise DatasetError(
                 f"the test data have a label {int(labels.max())}, but the network tells {classes} "
                 f"classes apart. Change the model's classes or the dataset."
             )
-        loss_sum -= math.fsum(_log_probabilities(logits)[np.arange(len(labels)), labels])
+        likely, predicted = _log_probabilities(logits), logits.argmax(1)
+        loss_sum -= math.fsum(likely[np.arange(len(labels)), labels])
+        if watch is not None:
+            watch(inputs, labels, predicted, np.exp(likely.max(1)))
         if session.metrics:
             seen.append((logits.astype(np.float32), labels))
-        pairs = np.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
+        pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
         confusion = pairs.reshape(classes, classes) + (confusion if confusion.size else 0)
     return Evaluation(
         accuracy=int(np.trace(confusion)) / len(data),
@@ -77,16 +85,21 @@ def evaluate(session: Session) -> Evaluation:
 
 @interrupts.heard()
 @denormals.flushed()
-def predict(session: Session) -> tuple[Array, Array, Array]:
+def predict(session: Session, watch: Watch | None = None) -> tuple[Array, Array, Array]:
     """Of each test sample the predicted class, its probability (float64) and the label, all (n,).
+
+    `watch` sees every batch with that, in file order.
 
     Raises:
         DatasetError: the network cannot work on the data, or there are none.
     """
-    labels, chunks = zip(*_logits(session, _test_data(session)))
-    predicted = np.concatenate([logits.argmax(1) for logits in chunks])
-    highest = np.concatenate([_log_probabilities(logits).max(1) for logits in chunks])
-    return predicted, np.exp(highest), np.concatenate(labels)
+    found: list[tuple[Array, Array, Array]] = []
+    for inputs, labels, logits in _logits(session, _test_data(session)):
+        found.append((logits.argmax(1), np.exp(_log_probabilities(logits).max(1)), labels))
+        if watch is not None:
+            watch(inputs, labels, *found[-1][:2])
+    predicted, probabilities, labels = (np.concatenate(column) for column in zip(*found))
+    return predicted, probabilities, labels
 
 
 def class_scores(confusion: Array) -> list[ClassScore]:
@@ -118,8 +131,8 @@ def _test_data(session: Session) -> Data:
     return session.test
 
 
-def _logits(session: Session, data: Data) -> Iterator[tuple[Array, Array]]:
-    """The labels of each batch, and its logits as float64, in file order."""
+def _logits(session: Session, data: Data) -> Iterator[tuple[list[Array], Array, Array]]:
+    """Of each batch the inputs, the labels, and the logits as float64, in file order."""
     session.network.set_train(False)
     # Batches of one size, so that one graph serves all; padding stays below a sample per batch.
     size = math.ceil(len(data) / math.ceil(len(data) / session.batch_size))
@@ -128,7 +141,7 @@ def _logits(session: Session, data: Data) -> Iterator[tuple[Array, Array]]:
         padded = [_padded(column, size) for column in inputs]
         with explaining_shapes(session, data):
             logits = session.network(*(Tensor(column) for column in padded)).asnumpy()
-        yield labels, logits[: len(labels)].astype(np.float64)
+        yield inputs, labels, logits[: len(labels)].astype(np.float64)
 
 
 def _sliced(data: Arrays, size: int) -> Iterator[list[Array]]:

@@ -111,6 +111,8 @@ class Feeder:
 
     def _streamed(self, data: Stream, epoch: int, done: int) -> Iterator[Result]:
         batches = self._batches(epoch)
+        if done == len(batches):
+            return
         seed = order.epoch_seed(self.session.seed, epoch)
         dataset = data.open(self._share(batches, seed))
         feed = sink.results if self.plan.data_sink else _results

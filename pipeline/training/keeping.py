@@ -50,6 +50,7 @@ class Keeper:
         checkpoints.remove_unfinished(self.folder, self.name)
         newest = checkpoints.newest(self.folder, self.name, last_epoch=epochs)
         if newest is not None:
+            self._mend_index()
             return self._take(newest.path, newest.progress)
         if start_from is None:
             return None
@@ -77,9 +78,7 @@ class Keeper:
         )
         for path in (kept.path, kept.record_path, self.folder / checkpoints.INDEX_NAME):
             self.saved(path)
-        if self.plan.keep_checkpoints is not None:
-            keep, monitored = self.plan.keep_checkpoints, self.plan.monitored
-            self._tell(checkpoints.prune(self.folder, self.name, keep=keep, monitored=monitored))
+        self._prune()
         return kept.path
 
     def keep_state(self, rows: Sequence[Row], step: int, partial: Partial) -> Path:
@@ -113,12 +112,24 @@ class Keeper:
         return checkpoints.path_of(self.folder, self.name, progress.epoch)
 
     def finish(self) -> None:
-        """Training is over: no state from within an epoch is left."""
+        """Training is over: no state from within an epoch is left, and no checkpoint too many."""
+        self._prune()
         self._tell(checkpoints.remove_state(self.folder))
+
+    def _mend_index(self) -> None:
+        monitored = self.plan.monitored
+        if not checkpoints.has_true_index(self.folder, self.name, monitored=monitored):
+            self.saved(checkpoints.write_index(self.folder, self.name, monitored=monitored))
+
+    def _prune(self) -> None:
+        if self.plan.keep_checkpoints is not None:
+            keep, monitored = self.plan.keep_checkpoints, self.plan.monitored
+            self._tell(checkpoints.prune(self.folder, self.name, keep=keep, monitored=monitored))
 
     def _take(self, path: Path, progress: Progress) -> Progress:
         parameters.fill(self.session.state(), path)
         differences = progress.differences(self._progress(progress.rows, progress.step))
+        differences += [f"dropout {name}: drawn anew" for name in self.session.drawing()[:1]]
         if differences:
             log.warning("resuming will not be bit-identical; %s", "; ".join(differences))
         steps = f" and {progress.partial.steps} steps" if progress.partial else ""

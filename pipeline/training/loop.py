@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.training import checkpoints, collective, denormals, interrupts
+from pipeline.training.asking import never
 from pipeline.training.feeding import Feeder
 from pipeline.training.keeping import Keeper
 from pipeline.training.plan import Plan, Row
-from pipeline.training.running import Calls, Run, State, never
+from pipeline.training.running import Calls, Run, State
 from pipeline.training.session import Session
 
 
@@ -34,7 +35,7 @@ def train(
     plan: Plan = Plan(),  # noqa: B008 - frozen
     start_from: Path | None = None,
     measure: Callable[[], Mapping[str, float]] | None = None,
-    should_stop: Callable[[], bool] = never,
+    should_stop: Callable[[], int] = never,
     pruned: Callable[[Path], object] = ignore,
 ) -> Path:
     """The last epoch's checkpoint, trained from the furthest good state in the folder.
@@ -44,7 +45,7 @@ def train(
     as if trained here. `progress` hears of samples worked through, `record` of each new epoch's row
     (for the rows before, see `checkpoints.rows`), `saved` of every file once it is whole, `pruned`
     of every file removed. `measure` gives the metrics of the test split; `should_stop` is asked
-    between graphs.
+    between graphs: 0, or why, such as the number of a signal.
 
     An interrupt, a SIGTERM whose handler raises, and an error of `progress` or `should_stop` come
     between two graphs and end training with its state saved; the next call goes on from there.
@@ -52,7 +53,7 @@ def train(
     Of many ranks, which `cluster.join` brought together, all call this with the same arguments.
     The first alone reads and writes the folder, measures, and calls `record`, `saved` and `pruned`;
     the others return after it has saved all, and the path is one on its disk. Rows and progress are
-    of all, and training stops if the first is asked to.
+    of all, and training stops, with its state saved, if any of them is asked to.
 
     Raises:
         StoppedEarlyError: `should_stop` said so.

@@ -9,6 +9,7 @@ import mindspore
 from mindspore import Parameter, Tensor
 
 from pipeline.errors import CheckpointError
+from pipeline.spelling import first_of
 from pipeline.training.device import first_sentence
 
 # What MindSpore's optimizers and callbacks save beside weights and per-weight state.
@@ -102,9 +103,9 @@ def _mismatches(targets: Mapping[str, Parameter], found: Mapping[str, Parameter]
         if name in found and tuple(found[name].shape) != tuple(target.shape)
     ]
     return [
-        *([f"missing in the file: {_some(missing)}"] if missing else []),
-        *([f"unknown to the network: {_some(extra)}"] if extra else []),
-        *([f"other shapes: {_some(shapes)}"] if shapes else []),
+        *([f"missing in the file: {first_of(missing, _SHOWN_NAMES)}"] if missing else []),
+        *([f"unknown to the network: {first_of(extra, _SHOWN_NAMES)}"] if extra else []),
+        *([f"other shapes: {first_of(shapes, _SHOWN_NAMES)}"] if shapes else []),
     ]
 
 
@@ -114,8 +115,3 @@ def _is_state(name: str, targets: Mapping[str, Parameter]) -> bool:
         name.endswith((f".{target}", f"_{target}")) and "." not in name[: -len(target) - 1]
         for target in targets
     )
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_NAMES])
-    return shown if len(names) <= _SHOWN_NAMES else f"{shown} and {len(names) - _SHOWN_NAMES} more"

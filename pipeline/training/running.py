@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import StoppedEarlyError, TrainingError
 from pipeline.training import checkpoints, collective
+from pipeline.training.asking import Asking
 from pipeline.training.feeding import Feeder
 from pipeline.training.interrupts import Held
 from pipeline.training.keeping import Keeper
@@ -20,13 +21,9 @@ from pipeline.training.tally import Tally
 
 log = logging.getLogger(__name__)
 
-# Ranks agree on stopping only so often: it makes them wait for each other.
-_STEPS_BETWEEN_VOTES = 10
-
-
-def never() -> bool:
-    """Nobody asks training to stop."""
-    return False
+# An ending waits a few seconds only. Measuring that takes longer than this is begun with the
+# epoch's state saved; how long the first takes, nobody knows.
+_LONG_MEASURING_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Calls:
     progress: Callable[[int], object]
     record: Callable[[Row], object]
     measure: Callable[[], Mapping[str, float]] | None
-    should_stop: Callable[[], bool]
+    should_stop: Callable[[], int]
 
 
 @dataclass
@@ -74,6 +71,8 @@ class State:
         self.partial = found.partial
         self.last_good = keeper.path_of(found)
         self.is_over = keeper.plan.is_over(self.rows, epochs)
+        if self.is_over and self.epoch < epochs:
+            log.info("early stopping has ended this training after epoch %d already", self.epoch)
 
     def _share(self, keeper: Keeper) -> None:
         """Every rank has the first one's numbers and weights; the sums are the first one's only."""
@@ -102,8 +101,9 @@ class Run:
     ) -> None:
         self.keeper, self.feeder, self.state = keeper, feeder, state
         self.calls, self.held, self.epochs = calls, held, epochs
+        self.asking = Asking(calls.should_stop, rank=feeder.rank, size=feeder.size)
         self._kept_s = time.monotonic()
-        self._steps_since_vote = 0
+        self._measuring_s = math.inf
 
     def epoch(self) -> None:
         """One more epoch is trained and saved, and then told.
@@ -123,9 +123,11 @@ class Run:
             is_read = tally.is_due or done == steps or self._is_save_due()
             read = self._settle(tally) if is_read else 0
             self._pause(tally, read=read, steps=result.steps, is_end=done == steps)
+        if state.is_first:
+            found = self._measured(tally)
         state.epoch, state.partial = state.epoch + 1, None
         if state.is_first:
-            self._keep(tally.row(state.epoch, state.step))
+            self._keep({**tally.row(state.epoch, state.step), **found})
         self._kept_s = time.monotonic()
         self._end_of_epoch()
 
@@ -161,20 +163,21 @@ class Run:
 
     def _pause(self, tally: Tally, *, read: int, steps: int, is_end: bool) -> None:
         """Between two graphs, nothing is half done: here training tells, saves, and may end."""
-        goes_on = False
+        goes_on, why = False, 0
         try:
             if read:
                 self.calls.progress(read * self.feeder.samples_per_step)
             # At the end of an epoch its checkpoint comes first.
             if not is_end:
                 self.held.deliver()
-            goes_on = is_end or not self._is_asked_to_stop(steps)
+            why = 0 if is_end else self.asking.why(steps)
+            goes_on = why == 0
         finally:
             if not goes_on and self.state.is_first:
                 self._settle(tally)
                 self.keeper.keep_state_in_passing(self.state.rows, self.state.step, tally.read)
         if not goes_on:
-            self._stop()
+            self._stop(why)
         if not is_end and read and self._is_save_due():
             path = self.keeper.keep_state(self.state.rows, self.state.step, tally.read)
             self.state.last_good, self._kept_s = path, time.monotonic()
@@ -184,37 +187,36 @@ class Run:
         is_ours = self.state.is_first and every_s is not None
         return is_ours and time.monotonic() - self._kept_s >= (every_s or 0)
 
-    def _is_asked_to_stop(self, steps: int) -> bool:
-        if self.calls.should_stop is never:
-            return False
-        if self.keeper.ranks == 1:
-            return self.calls.should_stop()
-        self._steps_since_vote += steps
-        if self._steps_since_vote < _STEPS_BETWEEN_VOTES:
-            return False
-        self._steps_since_vote = 0
-        return bool(collective.broadcast_numbers([int(self.calls.should_stop())])[0])
-
-    def _stop(self) -> None:
+    def _stop(self, why: int) -> None:
         if self.keeper.ranks > 1:
             # A launcher may end all when the first of them ends: the state must be saved by then.
             collective.broadcast_numbers([self.state.step])
         raise StoppedEarlyError(
             f"training was asked to stop after step {self.state.step}, in epoch "
             f"{self.state.epoch + 1} of {self.epochs}; expected to come to its end. The same "
-            f"command goes on from there."
+            f"command goes on from there.",
+            why=why,
         )
 
+    def _measured(self, tally: Tally) -> Row:
+        """The metrics of the test split, if they are planned for this epoch."""
+        state, keeper, measure = self.state, self.keeper, self.calls.measure
+        if measure is None or not keeper.plan.measures_after(state.epoch + 1):
+            return {}
+        if self._measuring_s > _LONG_MEASURING_S:
+            keeper.keep_state(state.rows, state.step, tally.read)
+        started_s = time.monotonic()
+        found = measured(measure())
+        self._measuring_s = time.monotonic() - started_s
+        keeper.session.network.set_train(True)
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
     def _keep(self, row: Row) -> None:
-        """The epoch is measured if that is planned, saved, and told."""
-        state, keeper = self.state, self.keeper
-        row = {**row, "learning_rate": keeper.session.rate_at(state.step - 1)}
-        if self.calls.measure is not None and keeper.plan.measures_after(state.epoch):
-            found = measured(self.calls.measure())
-            keeper.session.network.set_train(True)
-            row = {**row, **{name: value for name, value in found.items() if math.isfinite(value)}}
+        """The epoch is saved and told."""
+        state = self.state
+        row = {**row, "learning_rate": self.keeper.session.rate_at(state.step - 1)}
         state.rows.append(row)
-        state.last_good = keeper.keep_epoch(state.rows, state.step)
+        state.last_good = self.keeper.keep_epoch(state.rows, state.step)
         self.calls.record(row)
 
     def _end_of_epoch(self) -> None:
@@ -231,5 +233,6 @@ class Run:
                 )
         if not state.is_over:
             self.held.deliver()
-            if self._is_asked_to_stop(self.feeder.steps_per_epoch):
-                self._stop()
+            why = self.asking.why(self.feeder.steps_per_epoch)
+            if why:
+                self._stop(why)

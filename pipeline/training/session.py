@@ -26,6 +26,7 @@ _HALF_PRECISION_SCALE = 1024.0
 # These parameters of an optimizer are the job's to say, and training does not change them.
 _SETTINGS = ("learning_rate", "momentum")
 _TRIED_CLASSES = 10
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,18 @@ class Session:
         held = self.optimizer.get_parameters() if self.optimizer else ()
         changing = [parameter for parameter in held if not parameter.name.startswith(_SETTINGS)]
         return {**{parameter.name: parameter for parameter in changing}, **self.weights()}
+
+    def drawing(self) -> list[str]:
+        """The parts of the network that draw random numbers while it learns.
+
+        MindSpore neither tells nor takes the state of these (2.7 and 2.10), and draws others in
+        every process.
+        """
+        return [
+            name
+            for name, cell in self.network.cells_and_names()
+            if isinstance(cell, _DROPOUTS) and getattr(cell, "p", getattr(cell, "prob", 1)) != 0
+        ]
 
 
 def build(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import provenance
+from pipeline import errors, provenance
 from pipeline.manifest import read
 from pipeline.provenance import facts
 from tests.provenance.committing import commit
@@ -110,7 +110,7 @@ def test_code_of_the_users_own_is_told_apart(
     (start,) = record_of(context.folder)["starts"]
     code, ours = start["code"]
     assert code["folder"] == str(home)
-    assert ours["folder"] == str(Path(provenance.__file__).parent.parent)
+    assert ours["folder"] == str(Path(errors.__file__).parent)
     assert code["untracked"] == ["my_provenance_net.py"]
     assert start["sources"]["my_provenance_net.net"]["path"] == str(home / "my_provenance_net.py")
     diff = (context.folder / "provenance-code-1.diff").read_text(encoding="utf-8")
@@ -160,3 +160,28 @@ def test_the_machine_names_what_decides_the_last_bits() -> None:
 
     assert machine["usable_cores"] >= 1
     assert all(isinstance(name, str) for name in machine["instructions"])
+
+
+def test_what_was_set_is_on_record(tmp_path: Path) -> None:
+    """Each choice and key with its default and who set it; a secret default is hidden."""
+    settings = (
+        {"key": "model", "choice": "mlp", "origin": "the command line"},
+        {"key": "mode.epochs", "default": 30, "origin": "the command line"},
+        {"key": "dataset.api_key", "default": "word-for-tests", "origin": "--api_key"},
+    )
+    job = make_job(tmp_path)
+    launched = job.launched.model_copy(update={"settings": settings})
+
+    outcome = go(job.model_copy(update={"launched": launched}))
+
+    record = provenance.read(outcome.folder)
+    assert record is not None
+    assert record["starts"][0]["settings"] == [*settings[:2], {**settings[2], "default": "***"}]
+
+
+def test_of_a_job_made_of_a_record_nothing_is_said(tmp_path: Path) -> None:
+    """Nobody set anything; the defaults are not known."""
+    record = provenance.read(go(make_job(tmp_path)).folder)
+
+    assert record is not None
+    assert record["starts"][0]["settings"] is None

@@ -48,6 +48,7 @@ def test_no_failure_hides_another_job(tmp_path: Path) -> None:
     assert told["7"][0] == -9
     assert told["7"][1]["message"] == "killed by SIGKILL (out of memory?)"
     assert "5 complete, 3 failed" in said
+    assert "report.html" in said
     assert "killed by SIGKILL (out of memory?) (stage act); log: " in said
     assert {seed: len(begun(tmp_path, seed)) for seed in (1, 3, 4, 5, 7)} == {
         **{1: 1, 4: 1},
@@ -56,6 +57,8 @@ def test_no_failure_hides_another_job(tmp_path: Path) -> None:
     assert "5 complete already" in said_again
     assert set(statuses(tmp_path).values()) == {"complete"}
     assert "nothing to do" in said_at_last
+    page = next((tmp_path / "output_dir" / "sweeps").glob("*/report.html")).read_text("utf-8")
+    assert "8 / 8" in page
     # The archive came once, and was unpacked once.
     assert len(events(tmp_path, "fetched")) == 1
     assert len(events(tmp_path, "extracted")) == 1

@@ -9,10 +9,11 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
-from pipeline.errors import MindRunError
+from pipeline.errors import MindRunError, StoppedEarlyError
 from pipeline.training import cluster, device
 
 RANK, SIZE = int(os.environ.get("RANK_ID", "0")), int(os.environ.get("RANK_SIZE", "1"))
@@ -28,7 +29,7 @@ def main(digits: Path, folder: Path, epochs: int, failing_rank: int, stop_after:
     from pipeline.datasets import mnist
     from pipeline.models.mlp import MLP
     from pipeline.training import evaluation, loop, session
-    from pipeline.training.running import never
+    from pipeline.training.asking import never
 
     built = session.build(
         network=MLP(10, 1, 8, [32]),
@@ -50,10 +51,10 @@ def main(digits: Path, folder: Path, epochs: int, failing_rank: int, stop_after:
         if failing_rank == RANK and len(heard) == 2:
             raise MindRunError(f"rank {RANK} fails by order of its test")
 
-    def should_stop() -> bool:
+    def should_stop() -> int:
         asked.append(None)
-        # The first rank's word counts.
-        return RANK == 0 and len(asked) == stop_after
+        # Any rank's word counts.
+        return signal.SIGTERM if RANK == 1 and len(asked) == stop_after else 0
 
     loop.train(
         built,
@@ -89,6 +90,6 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]), Path(sys.argv[2]), *[*numbers, *(-1, 0)[len(numbers) - 1 :]])
     except MindRunError as error:
         sys.stderr.write(f"{error}\n")
-        code = 1
+        code = 128 + error.why if isinstance(error, StoppedEarlyError) else 1
     if SIZE > 1:
         cluster.leave(code)

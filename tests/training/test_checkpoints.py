@@ -139,7 +139,28 @@ def test_the_index_points_at_best_and_last(tmp_path: Path):
 
     assert (index["best"]["path"], index["best"]["loss"]) == ("net-2.ckpt", 0.1)
     assert (index["last"]["path"], index["last"]["epoch"]) == ("net-3.ckpt", 3)
-    assert checkpoints.best(tmp_path, "net") == tmp_path / "net-2.ckpt"
+
+
+def test_an_index_that_a_kill_left_behind_is_told(tmp_path: Path):
+    """One that is older than the checkpoints, missing, damaged, or names a file that is gone."""
+    losses = (0.5, 0.1, 0.3)
+    for epoch in (1, 2):
+        save(tmp_path, epoch, losses)
+    index = tmp_path / checkpoints.INDEX_NAME
+    older = index.read_text()
+    save(tmp_path, 3, losses)
+    newer = index.read_text()
+
+    for content in (older, "", "{"):
+        index.write_text(content)
+        assert not checkpoints.has_true_index(tmp_path, "net")
+    index.unlink()
+    assert not checkpoints.has_true_index(tmp_path, "net")
+    assert checkpoints.write_index(tmp_path, "net").read_text() == newer
+    assert checkpoints.has_true_index(tmp_path, "net")
+    (tmp_path / "net-2.ckpt").unlink()
+    assert not checkpoints.has_true_index(tmp_path, "net")
+    assert checkpoints.has_true_index(tmp_path / "nowhere", "net")
 
 
 def test_a_failed_save_leaves_the_folder_as_it_was(tmp_path: Path):
@@ -264,7 +285,6 @@ def test_pruning_keeps_the_newest_and_the_best(tmp_path: Path):
     kept = {"net-2.ckpt", "net-5.ckpt", "net-wide-1.ckpt"}
     assert {path.name for path in tmp_path.glob("*.ckpt")} == kept
     assert checkpoints.rows(tmp_path, "net") == progress(5, losses).rows
-    assert checkpoints.best(tmp_path, "net") == tmp_path / "net-2.ckpt"
     assert checkpoints.prune(tmp_path, "net", keep=1) == []
 
 

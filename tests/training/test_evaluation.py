@@ -95,6 +95,24 @@ def test_a_stream_is_measured_as_if_it_were_in_memory(make_session: MakeSession)
     assert evaluation.evaluate(make_session(train=None, test=streamed(data))) == whole
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_watcher_sees_every_sample(make_session: MakeSession, is_stream: bool):
+    """Inputs, labels, predictions and probabilities, batch by batch; the same pages follow."""
+    from pipeline.report.tiles import Collector
+    from pipeline.training import evaluation
+
+    data = dots(70)
+    session = make_session(train=None, test=streamed(data) if is_stream else data)
+    measured, inferred, plain = Collector(), Collector(), Collector()
+
+    evaluation.evaluate(session, watch=measured.add)
+    predicted, probabilities, labels = evaluation.predict(session, watch=inferred.add)
+
+    plain.add(data.inputs, labels, predicted, probabilities)
+    assert measured.as_plain() == inferred.as_plain() == plain.as_plain()
+    assert measured.total == 70
+
+
 def test_a_stream_that_lacks_test_samples_is_refused(make_session: MakeSession):
     """A metric over part of the split would pretend to be one over the whole."""
     from pipeline.training import evaluation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.mindspore
 
 BATCH = dots(50, seed=2)  # the test set of the sessions
-HAS_ONNXRUNTIME = importlib.util.find_spec("onnxruntime") is not None
 
 
 def test_a_mindir_takes_any_number_of_samples(make_session: MakeSession, tmp_path: Path):
@@ -41,7 +39,6 @@ def test_a_mindir_takes_any_number_of_samples(make_session: MakeSession, tmp_pat
     assert (made.checked_by, made.not_checked) == (f"mindspore {mindspore.__version__}", None)
 
 
-@pytest.mark.skipif(not HAS_ONNXRUNTIME, reason="onnxruntime is not installed")
 def test_an_onnx_file_is_checked_by_onnxruntime(make_session: MakeSession, tmp_path: Path):
     """It takes one sample, and each gives the network's logits."""
     import onnxruntime

@@ -149,9 +149,36 @@ def test_old_checkpoints_are_pruned_and_no_row_is_lost(tmp_path: Path, make_sess
     index = json.loads((tmp_path / "index.json").read_text())
     assert (index["best"]["path"], index["last"]["path"]) == ("net-2.ckpt", "net-5.ckpt")
     assert sorted(p.name for p in tmp_path.glob("*.ckpt")) == [f"net-{n}.ckpt" for n in (2, 4, 5)]
-    assert sorted(pruned) == ["net-1.ckpt", "net-1.json", "net-3.ckpt", "net-3.json"]
+    # The state is from before the first measuring, of which nobody knows how long it takes.
+    gone = [f"net-{n}.{kind}" for n in (1, 3) for kind in ("ckpt", "json")]
+    assert sorted(pruned) == [*gone, "state.ckpt", "state.json"]
     rows = checkpoints.rows(tmp_path, "net")
     assert [row["test_accuracy"] for row in rows] == [0.1, 0.9, 0.2, 0.3, 0.4]
+
+
+def test_what_a_kill_kept_from_the_last_save_is_made_up_for(
+    tmp_path: Path, make_session: MakeSession
+):
+    """The index names the last checkpoint, and there are as few of them as were asked for."""
+    train(make_session(), tmp_path, 2)
+    older = (tmp_path / "index.json").read_bytes()
+    train(make_session(), tmp_path, 3)
+    (tmp_path / "index.json").write_bytes(older)
+    saved: list[str] = []
+    pruned: list[str] = []
+
+    train(
+        make_session(),
+        tmp_path,
+        3,
+        plan=Plan(keep_checkpoints=1),
+        saved=lambda path: saved.append(path.name),
+        pruned=lambda path: pruned.append(path.name),
+    )
+
+    assert json.loads((tmp_path / "index.json").read_text())["last"]["path"] == "net-3.ckpt"
+    assert saved == ["index.json"]
+    assert set(pruned) == {"net-1.ckpt", "net-1.json", "net-2.ckpt", "net-2.json"}
 
 
 def test_training_stops_early_and_stays_finished(tmp_path: Path, make_session: MakeSession):
@@ -203,6 +230,32 @@ def test_measuring_changes_no_weight(tmp_path: Path, make_session: MakeSession):
     assert [p.asnumpy().tolist() for p in watched.weights().values()] == [
         p.asnumpy().tolist() for p in plain.weights().values()
     ]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_epoch_is_not_lost_while_it_is_measured(
+    tmp_path: Path, make_session: MakeSession, is_streamed: bool
+):
+    """Ended in a measuring that may take long, training goes on with it and with the same bits."""
+    data = {"train": streamed(dots(100)), "test": None} if is_streamed else {}
+    plan = Plan(evaluate_every=1)
+    whole, parted = make_session(**data), make_session(**data)
+    train(whole, tmp_path / "whole", 2, plan=plan, measure=lambda: {"accuracy": 0.5})
+
+    def interrupted() -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_session(**data), tmp_path / "parts", 2, plan=plan, measure=interrupted)
+    found = checkpoints.newest(tmp_path / "parts", "net")
+    train(parted, tmp_path / "parts", 2, plan=plan, measure=lambda: {"accuracy": 0.5})
+
+    assert found is not None
+    assert (found.path.name, found.progress.step) == ("state.ckpt", 6)
+    assert digest(parted) == digest(whole)
+    assert without_times(checkpoints.rows(tmp_path / "parts", "net")) == without_times(
+        checkpoints.rows(tmp_path / "whole", "net")
+    )
 
 
 @pytest.mark.parametrize("has_record", [True, False])

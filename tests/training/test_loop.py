@@ -107,6 +107,28 @@ def test_another_engine_is_said_to_change_the_bits(
     assert "cores: 999 -> " in caplog.text
 
 
+@pytest.mark.parametrize(("share", "is_told"), [(0.5, True), (0.0, False)])
+def test_a_network_that_draws_at_random_is_said_to_go_on_otherwise(
+    tmp_path: Path,
+    make_session: MakeSession,
+    caplog: pytest.LogCaptureFixture,
+    share: float,
+    is_told: bool,
+):
+    """MindSpore's dropout has a state of its own, which no checkpoint can hold."""
+    from mindspore import nn
+
+    def session() -> Session:
+        parts = nn.Flatten(), nn.Dense(36, 4), nn.Dropout(p=share)
+        return make_session(network=nn.SequentialCell(*parts))
+
+    train(session(), tmp_path, 1)
+    assert "bit-identical" not in caplog.text
+    train(session(), tmp_path, 2)
+
+    assert ("not be bit-identical; dropout 2: drawn anew" in caplog.text) is is_told
+
+
 @pytest.mark.parametrize("samples", [5, 16])
 def test_few_samples_are_one_batch(tmp_path: Path, make_session: MakeSession, samples: int):
     """With fewer samples than a batch, every one is used."""

@@ -14,6 +14,7 @@ from pipeline.hydra_groups import remembering
 from pipeline.masking import mask
 from pipeline.sweeping import command, record, showing, sorting
 from pipeline.sweeping.course import Course
+from pipeline.sweeping.page import Page
 from pipeline.sweeping.record import SearchRecord, SweepRecord
 from pipeline.sweeping.searching import showing as searching
 from pipeline.sweeping.searching.parting import Parted
@@ -86,7 +87,7 @@ def _search(
     left = [member for member in trials.at_work_already() if runfolder.is_owned(member.folder)]
     showing.tell_adopted(left)
     orphans = command.left_of(left, before)
-    course = Course(folder, begun, trials, sweep, orphans=orphans, listeners=command.LISTENERS)
+    course = Course(folder, begun, trials, sweep, orphans=orphans, listeners=[Page()])
     trials.enter = course.enter
     number = course.run(command.engine_of(sweep, slots=slots), slots=slots)
     _show(prepared, course.record, study)

@@ -1,0 +1,39 @@
+"""The page of a past run: found in its folder, or made of what lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import ConfigError, Mistake
+from pipeline.files import write_atomically
+from pipeline.manifest import Manifest
+from pipeline.report import page
+from pipeline.runs.record import Run
+from pipeline.storage import is_url
+
+
+def page_of(run: Run, wanted: str) -> Path:
+    """Where the page of the run is: in the file that is wanted, else in its folder.
+
+    A page that its run has made is left as it is, for the run's record vouches for it.
+
+    Raises:
+        ConfigError: nothing is known of the run, or it has no folder on this machine.
+    """
+    if run.manifest is None:
+        raise ConfigError([Mistake(run.id, run.problem, "", "its record is what a page shows")])
+    manifest = run.manifest.replaced(status=run.status)
+    if wanted:
+        path = Path.cwd() / wanted
+        write_atomically(path, page.made(manifest, run.read))
+        return path
+    if is_url(run.place):
+        remedy = "write --report=FILE, which makes it here"
+        raise ConfigError([Mistake("--report", f"{run.place} is no folder", "", remedy)])
+    return _in_folder(Path(run.place), manifest)
+
+
+def _in_folder(folder: Path, manifest: Manifest) -> Path:
+    path = folder / page.FILE_NAME
+    is_its_own = path.is_file() and manifest.status != "running"
+    return path if is_its_own else page.write(folder, manifest)
