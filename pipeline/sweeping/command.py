@@ -22,8 +22,6 @@ from pipeline.sweeping.engines.local import Local
 from pipeline.sweeping.engines.protocol import Engine
 from pipeline.sweeping.page import Page
 from pipeline.sweeping.record import FOLDER, JobRecord, SweepRecord
-from pipeline.sweeping.searching import parting
-from pipeline.sweeping.searching.parting import Parted
 
 
 def main(found: Arguments, root: Path) -> int:
@@ -33,12 +31,6 @@ def main(found: Arguments, root: Path) -> int:
         ConfigError: a job is wrong; nothing was written.
         RunBusyError: another process runs this very sweep.
     """
-    parted = _parted(found, root)
-    if parted is not None and parted.is_search:
-        # No other sweep needs it.
-        from pipeline.sweeping.searching import command as searching
-
-        return searching.main(found, parted, root)
     start_file = sys.argv[0] or "run.py"
     members = members_of(found, root, start_file)
     sweep_id = record.id_of(member.run_id for member in members)
@@ -67,18 +59,10 @@ def members_of(found: Arguments, root: Path, start_file: str) -> list[Member]:
         members = composing.compose_all(
             variants, root=root, current_folder=here, start_file=start_file
         )
-    _require_engine(members[0].job.sweep)
+    require_engine(members[0].job.sweep)
     # What --config-dir and its kin have added, for a process on another machine.
     added = tuple(Path(folder) for folder in sys.path if folder not in known)
     return [replace(m, assignment=replace(m.assignment, code_folders=added)) for m in members]
-
-
-def _parted(found: Arguments, root: Path) -> Parted | None:
-    """The command line without its sweeps; None where it cannot be read, which is told later."""
-    try:
-        return parting.part(found, root=root, current_folder=Path.cwd())
-    except ConfigError:
-        return None
 
 
 def engine_of(sweep: Sweep, *, slots: int) -> Engine:
@@ -87,7 +71,12 @@ def engine_of(sweep: Sweep, *, slots: int) -> Engine:
     return Local(slots)
 
 
-def _require_engine(sweep: Sweep) -> None:
+def require_engine(sweep: Sweep) -> None:
+    """There is such a place.
+
+    Raises:
+        ConfigError: there is none.
+    """
     if sweep.engine != "local":
         problem = f"{sweep.engine!r}: sweeps run on this machine only, as yet"
         raise ConfigError([Mistake("sweep.engine", problem, "", "leave it out")])

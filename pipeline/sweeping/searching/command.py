@@ -35,6 +35,7 @@ def main(found: Arguments, parted: Parted, root: Path) -> int:
     start_file, known = sys.argv[0] or "run.py", tuple(sys.path)
     with remembering():
         prepared = prepare(parted, root=root, start_file=start_file, known=known)
+    command.require_engine(prepared.sweep)
     if "plan" in found.commands:
         searching.show_plan(prepared, record.read(prepared.folder))
         return errors.DONE
