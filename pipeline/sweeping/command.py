@@ -99,7 +99,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     owned = [member for member in waiting if runfolder.is_owned(member.folder)]
     showing.tell_adopted(owned)
     course = Course(
-        folder, begun, Listed(waiting), sweep, orphans=_left(owned, before), listeners=[Page()]
+        folder, begun, Listed(waiting), sweep, orphans=left_of(owned, before), listeners=[Page()]
     )
     number = course.run(engine, slots=slots)
     _show(course.record, folder)
@@ -108,7 +108,7 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     return exit_code_of(course.record)
 
 
-def _left(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
+def left_of(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
     """The runs at work that a killed start of this sweep has left behind."""
     running = {entry.run_id for entry in before.jobs if not entry.is_over} if before else set()
     return {member.run_id for member in owned} & running
