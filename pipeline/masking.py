@@ -112,8 +112,10 @@ def learn(value: Any) -> None:
 
 def learn_secret(text: str) -> None:
     """From now on `mask` hides this text, and as a URL what a server may repeat of its key."""
+    # A file of variables may have left a line's end, and whoever uses the address none.
+    text = text.strip()
     path = text.partition("://")[2].partition("/")[2]
-    for secret in (text, *re.split("[/?&=]", path)):
+    for secret in (text, *re.split(r"[/?&=\s]", path)):
         if len(secret) >= (_SECRET_LENGTH if secret is text else _KEY_LENGTH):
             _learned.update(dict.fromkeys(_spellings(secret), MASK))
 

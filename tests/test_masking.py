@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from pipeline import commands, opening, preparation, steps, views
 from pipeline.log import to_folder
-from pipeline.masking import SECRET_VARIABLES, fingerprint, learn, mask, mask_url, masked
+from pipeline.masking import (
+    SECRET_VARIABLES,
+    fingerprint,
+    learn,
+    learn_secret,
+    mask,
+    mask_url,
+    masked,
+)
 from pipeline.stage import find_all
 from tests.jobs import composed, read
 
@@ -112,6 +120,14 @@ def test_what_was_learned_is_masked_in_every_spelling() -> None:
     for text in [*spelled, url.partition("?")[2], *[f"see {text} there" for text in spelled]]:
         assert "hidden" not in mask(text)
     assert shlex.split(mask(shlex.join(["a", url]))) == ["a", "https://host/it's b.zip?***"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " and more"])
+def test_a_secret_is_known_whatever_stands_behind_it(end: str) -> None:
+    """A file of variables may leave a line's end there, which no message repeats."""
+    learn_secret(f"https://host/send/word-for-tests-{len(end)}-01234{end}")
+
+    assert mask(f"refused: 'word-for-tests-{len(end)}-01234'") == "refused: '***'"
 
 
 def test_a_word_without_end_takes_no_time() -> None:

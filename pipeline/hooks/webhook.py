@@ -120,6 +120,9 @@ def _address(variable: str) -> str:
             f"{variable} holds no address; expected the https:// one that the chat shows for "
             f"its robot. Set it to that."
         )
+    # The library would refuse it in words that hold half of the address.
+    if any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise HookError(f"{variable} holds a blank within its address; expected none. Set it anew.")
     return url
 
 

@@ -38,6 +38,9 @@ from pipeline.tables import Column
 from pipeline.validation import validate
 
 _STYLES = {SAME: "green", DIFFERS: "red", UNKNOWN: "yellow"}
+# The words, and their colour.
+_SAME_RESULTS = ("the same: every number, weight and file that was compared", "bold green")
+_NO_RESULTS = ("nothing else to compare: the run left no numbers, weights or files", "bold yellow")
 
 
 def main(argv: Sequence[str], root: Path) -> int:
@@ -180,7 +183,7 @@ def _tell(first: Run, again: Run, changed: Sequence[Change]) -> int:
     ]
     tables.show(columns, [[f.what, f.verdict, f.detail] for f in found], indent=2)
     if all(item.verdict == SAME for item in found):
-        console.say("the same: every number and every weight that was compared", "bold green")
+        console.say(*_SAME_RESULTS if verdict.are_results(found) else _NO_RESULTS)
         return errors.DONE
     names = ", ".join(change.what for change in changed)
     told = f"other than then: {names}" if names else "nothing is known to be other than then"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import completion
+from pipeline.context import OUTPUT
 from pipeline.errors import CheckpointError
 from pipeline.manifest import Manifest
 from pipeline.runs import Run
@@ -22,6 +23,7 @@ _TIMES = ("seconds", "samples_per_s")
 # Whole files, byte by byte.
 _FILES = ("predictions.csv",)
 _CHECKPOINTS = "checkpoints/"
+_INPUTS = "input data"
 _SHOWN = 3
 
 
@@ -43,14 +45,20 @@ def compare(first: Run, again: Run) -> list[Finding]:
         *_metrics(first.metrics, again.metrics),
         *_report(first, again),
         *_files(first, again),
+        *_outputs(first, again),
     ]
+
+
+def are_results(findings: Sequence[Finding]) -> bool:
+    """Whether anything that a job made was compared, and not only what it was given."""
+    return any(found.what != _INPUTS for found in findings)
 
 
 def _inputs(first: Manifest | None, again: Manifest | None) -> Iterator[Finding]:
     before, now = (manifest.inputs if manifest else () for manifest in (first, again))
     if before or now:
         different = completion.differences(before, now)
-        yield _finding("input data", is_same=not different, detail="; ".join(different))
+        yield _finding(_INPUTS, is_same=not different, detail="; ".join(different))
 
 
 def _rows(
@@ -97,6 +105,21 @@ def _files(first: Run, again: Run) -> Iterator[Finding]:
         lines = [(content or b"").splitlines() for content in (was, now)]
         other = sum(a != b for a, b in zip(*lines)) + abs(len(lines[0]) - len(lines[1]))
         yield _finding(name, is_same=was == now, detail=f"{other} lines" if other else "")
+
+
+def _outputs(first: Run, again: Run) -> Iterator[Finding]:
+    """What a script wrote, byte by byte; nothing else knows what in it is a result."""
+    before, now = _digests(first), _digests(again)
+    if before or now:
+        names = sorted(n for n in {**before, **now} if before.get(n) != now.get(n))
+        more = ", …" if len(names) > _SHOWN else ""
+        detail = f"{len(names)} of {len({**before, **now})}: {', '.join(names[:_SHOWN])}{more}"
+        yield _finding("files of the script", is_same=not names, detail=detail if names else "")
+
+
+def _digests(run: Run) -> dict[str, str]:
+    artifacts = run.manifest.artifacts if run.manifest else ()
+    return {found.path: found.sha256 for found in artifacts if found.path.startswith(f"{OUTPUT}/")}
 
 
 def _weights(first: Run, again: Run) -> Iterator[Finding]:

@@ -64,7 +64,8 @@ def find_all(names: Sequence[str], known: Callable[[], Sequence[Run]]) -> list[R
         except ConfigError as error:
             mistakes += error.mistakes
     if mistakes:
-        raise ConfigError(mistakes)
+        # What is wrong with the configuration keeps every name from being looked for.
+        raise ConfigError(list(dict.fromkeys(mistakes)))
     return found
 
 

@@ -11,6 +11,9 @@ from pipeline.report import page
 from pipeline.runs.record import Run
 from pipeline.storage import is_url
 
+# What a page starts with.
+_PAGE = b"<!doctype html>"
+
 
 def page_of(run: Run, wanted: str) -> Path:
     """Where the page of the run is: in the file that is wanted, else in its folder.
@@ -18,19 +21,38 @@ def page_of(run: Run, wanted: str) -> Path:
     A page that its run has made is left as it is, for the run's record vouches for it.
 
     Raises:
-        ConfigError: nothing is known of the run, or it has no folder on this machine.
+        ConfigError: nothing is known of the run, it has no folder on this machine, or what is
+            wanted is there already and no page.
     """
     if run.manifest is None:
         raise ConfigError([Mistake(run.id, run.problem, "", "its record is what a page shows")])
     manifest = run.manifest.replaced(status=run.status)
     if wanted:
-        path = Path.cwd() / wanted
+        path = _free(Path.cwd() / wanted)
         write_atomically(path, page.made(manifest, run.read))
         return path
     if is_url(run.place):
         remedy = "write --report=FILE, which makes it here"
         raise ConfigError([Mistake("--report", f"{run.place} is no folder", "", remedy)])
     return _in_folder(Path(run.place), manifest)
+
+
+def _free(path: Path) -> Path:
+    """The path, where nothing but a page is lost by writing it.
+
+    Raises:
+        ConfigError: a folder or another file is there.
+    """
+    remedy = f"write --report={path.with_suffix('.html').name}, or another file that is not there"
+    if path.is_dir():
+        raise ConfigError([Mistake("--report", f"{path} is a folder", "", remedy)])
+    if path.is_file():
+        with path.open("rb") as file:
+            is_page = not (head := file.read(len(_PAGE))) or head.lower() == _PAGE
+        if not is_page:
+            problem = f"{path} is there and is no page; it is left as it is"
+            raise ConfigError([Mistake("--report", problem, "", remedy)])
+    return path
 
 
 def _in_folder(folder: Path, manifest: Manifest) -> Path:

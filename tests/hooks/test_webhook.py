@@ -259,6 +259,18 @@ def test_a_variable_that_holds_no_address(monkeypatch: pytest.MonkeyPatch, value
     assert "weixin" not in str(raised.value)
 
 
+@pytest.mark.parametrize("sign", [" ", "\t", "\n", "\x7f", "\u3000"])
+def test_an_address_with_a_blank_within(monkeypatch: pytest.MonkeyPatch, sign: str) -> None:
+    """Refused before a library tells half of it in words of its own."""
+    monkeypatch.setenv("CHAT", f"https://127.0.0.1/services/{KEY}{sign}x")
+
+    with pytest.raises(HookError, match="CHAT holds a blank") as caught:
+        webhook.slack(NEWS, url_env="CHAT")
+
+    assert KEY not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_a_language_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names those that there are."""
     monkeypatch.setenv("CHAT", "http://127.0.0.1:1")

@@ -230,7 +230,8 @@ def test_a_secret_comes_from_the_environment_of_now(
     everything = "".join(
         path.read_text(encoding="utf-8", errors="replace")
         for path in (tmp_path / "output").rglob("*")
-        if path.is_file()
+        # What is not committed of this project may hold the word, too.
+        if path.is_file() and path.suffix != ".diff"
     )
     assert without == WRONG_JOB
     assert "platform.where: https://host/a?***: what stood for ***" in said

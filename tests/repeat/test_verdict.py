@@ -97,3 +97,36 @@ def test_a_checkpoint_that_only_one_run_has_differs(tmp_path: Path) -> None:
     assert list(found(*runs).items()) == [
         (f"weights in net-{epoch}.ckpt", ("differs", "only the first has it")) for epoch in (2, 10)
     ]
+
+
+def test_what_a_script_wrote_is_compared(tmp_path: Path) -> None:
+    """Byte by byte, by the manifests' lists; files of the run folder itself tell of their run."""
+    runs = []
+    for name, digit in (("a", "1"), ("b", "2")):
+        artifacts = [
+            {"path": path, "size_bytes": 1, "sha256": sha256 * 64}
+            for path, sha256 in (
+                ("config.yaml", digit),
+                ("output/same.txt", "3"),
+                ("output/权重.bin", digit),
+                (f"output/only {name}", "4"),
+            )
+        ]
+        run = finding.in_folder(leave_run(tmp_path, name, artifacts=artifacts))
+        assert run is not None
+        runs.append(run)
+
+    expected = ("differs", "3 of 4: output/only a, output/only b, output/权重.bin")
+    assert found(*runs) == {"files of the script": expected}
+    assert found(runs[0], runs[0]) == {}
+
+
+def test_data_alone_are_no_result(tmp_path: Path) -> None:
+    """Nobody may take it for a proof that the same data were there."""
+    bare = left(tmp_path, "a", losses=(), metrics={})
+
+    findings = verdict.compare(bare, bare)
+
+    assert [(f.what, f.verdict) for f in findings] == [("input data", "same")]
+    assert not verdict.are_results(findings)
+    assert verdict.are_results(verdict.compare(left(tmp_path, "b"), left(tmp_path, "c")))

@@ -200,4 +200,5 @@ def test_nothing_waits_for_a_run_to_be_looked_at(tmp_path: Path) -> None:
         is_owned = runfolder.is_owned(folder)
 
     assert is_owned
-    assert time.monotonic() - started_s < 1
+    # Far above what a busy machine takes, far below a wait for the owner, which has no end here.
+    assert time.monotonic() - started_s < 30

@@ -45,6 +45,25 @@ def test_a_page_that_is_there_is_left_as_it_is(
     assert capsys.readouterr().out == f"{path}\n"
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "a folder"])
+def test_no_other_file_is_lost_to_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A slip of the pen costs neither a file nor a folder; an older page is made anew."""
+    leave_training(tmp_path / "outputs")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("seed: 1\n")
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "page.html").write_text("<!DOCTYPE html><p>of yesterday")
+
+    with pytest.raises(ConfigError, match=r"--report: .*is (there and is no page|a folder)"):
+        show(tmp_path / "outputs", "show", RUN_ID, f"--report={name}")
+    show(tmp_path / "outputs", "show", RUN_ID, "--report=page.html")
+
+    assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
+    assert "Learning curves" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_a_page_can_be_had_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

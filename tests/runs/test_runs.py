@@ -235,3 +235,13 @@ def test_runs_come_from_an_exported_folder(
 
     assert code == 0
     assert re.search(r"^a +running", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_mistake_that_concerns_every_name_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It lies in the configuration, not in the names."""
+    code = run(tmp_path, "cluster.output_dri=x", "a", "b")
+
+    assert code == WRONG_JOB
+    assert capsys.readouterr().err.count("output_dri: there is no such key") == 1

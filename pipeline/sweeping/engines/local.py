@@ -18,27 +18,38 @@ class Process:
 
     def __init__(self, process: subprocess.Popen[bytes], order: Order) -> None:
         self._process, self._order = process, order
+        self._is_asked = False
 
     def ending(self) -> Ending | None:
-        """How it ended; None while it has not."""
+        """How it ended; None while it has not, nor whoever runs its run and was asked to end."""
         code = self._process.poll()
-        return None if code is None else Ending(code)
+        if code is None or (self._is_asked and self._orphan() is not None):
+            return None
+        return Ending(code)
 
     def ask_to_end(self, number: int) -> None:
         """It hears this signal, and so does whoever runs its run already."""
+        self._is_asked = True
         self._process.send_signal(number)
         self._tell_orphan(number)
 
     def kill(self) -> None:
         """It and what shares its process group end now."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # A group of this number may be another one once the process has been waited for.
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._tell_orphan(signal.SIGKILL)
 
-    def _tell_orphan(self, number: int) -> None:
+    def _orphan(self) -> int | None:
+        """The process that runs its run already, if one does."""
         pid = runfolder.owner_here(self._order.folder) if self._order.is_adopted else None
-        if pid is not None and pid != self._process.pid:
+        return None if pid == self._process.pid else pid
+
+    def _tell_orphan(self, number: int) -> None:
+        pid = self._orphan()
+        if pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
