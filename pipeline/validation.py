@@ -240,9 +240,8 @@ def _needs_of(needed: stage.Stage, job: Mapping[str, Any], origins: Origins) -> 
         values = job.get(group)
         if isinstance(values, Mapping) and values.get(name) is None:
             problem = f"a value is missing; stage {needed.name!r} needs it"
-            origin = origins.within(key).text
-            sign = "" if name in values else "+"
-            mistakes.append(Mistake(key, problem, origin, f"write {sign}{key}=VALUE"))
+            remedy = f"write {'' if name in values else '+'}{key}=VALUE"
+            mistakes.append(Mistake(key, problem, origins.within(key).text, remedy))
     for library in needed.libraries:
         if importlib.util.find_spec(library) is None:
             problem = f"stage {needed.name!r} needs {library}, which is not installed"
