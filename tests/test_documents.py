@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import arguments, bundle, cli, compose, repeat, runs
 from pipeline.sweeping.expanding import expand
+from pipeline.sweeping.searching import parting, preparing
 from tests.documents.pages import OURS, PAGES, WRONG, inline_commands, shell_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,11 @@ def test_printed_command_composes(
 
     found = arguments.read(tokens, commands=cli.COMMANDS, roots=compose.roots(home))
     place = {"root": home, "current_folder": tmp_path}
+    if found.is_multirun and parting.part(found, **place).is_search:
+        monkeypatch.chdir(tmp_path)
+        parted = parting.part(found, **place)
+        assert preparing.prepare(parted, root=home, start_file="run.py", known=[]).first.run_id
+        return
     jobs = [v.arguments for v in expand(found, **place)] if found.is_multirun else [found]
     composed = [compose.compose(job, **place) for job in jobs]
 

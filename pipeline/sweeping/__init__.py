@@ -6,6 +6,6 @@ command > course: scheduling (queue, slots, endings) > engines > one process for
 
 from __future__ import annotations
 
-from pipeline.sweeping.command import main
+from pipeline.sweeping.choosing import main
 
 __all__ = ["main"]

@@ -11,15 +11,18 @@ from pathlib import Path
 from pipeline import commands, console, errors, runfolder
 from pipeline.arguments import Arguments
 from pipeline.clock import now_iso
-from pipeline.errors import ConfigError, Mistake
+from pipeline.errors import ConfigError
 from pipeline.hydra_groups import remembering
 from pipeline.masking import mask
 from pipeline.sweep import Sweep
 from pipeline.sweeping import composing, expanding, record, showing, sorting
 from pipeline.sweeping.composing import Member
 from pipeline.sweeping.course import Course, Listed, done_entry, first_entry
+from pipeline.sweeping.engines import errands
 from pipeline.sweeping.engines.local import Local
 from pipeline.sweeping.engines.protocol import Engine
+from pipeline.sweeping.engines.ray import Ray
+from pipeline.sweeping.engines.slurm import Slurm
 from pipeline.sweeping.page import Page
 from pipeline.sweeping.record import FOLDER, JobRecord, SweepRecord
 
@@ -59,22 +62,23 @@ def members_of(found: Arguments, root: Path, start_file: str) -> list[Member]:
         members = composing.compose_all(
             variants, root=root, current_folder=here, start_file=start_file
         )
-    _require_engine(members[0].job.sweep)
+    errands.require_package(members[0].job.sweep.engine)
     # What --config-dir and its kin have added, for a process on another machine.
     added = tuple(Path(folder) for folder in sys.path if folder not in known)
     return [replace(m, assignment=replace(m.assignment, code_folders=added)) for m in members]
 
 
-def engine_of(sweep: Sweep, *, slots: int) -> Engine:
-    """The place where the jobs run, so many at a time."""
-    del sweep
+def engine_of(sweep: Sweep, folder: Path, *, slots: int) -> Engine:
+    """The place where the jobs run, so many at a time; `folder` is the sweep's.
+
+    Raises:
+        ConfigError: a cluster does not answer, or takes no jobs from here.
+    """
+    if sweep.engine == "ray":
+        return Ray(sweep.ray)
+    if sweep.engine == "slurm":
+        return Slurm(sweep.slurm, folder / "slurm")
     return Local(slots)
-
-
-def _require_engine(sweep: Sweep) -> None:
-    if sweep.engine != "local":
-        problem = f"{sweep.engine!r}: sweeps run on this machine only, as yet"
-        raise ConfigError([Mistake("sweep.engine", problem, "", "leave it out")])
 
 
 def _run(folder: Path, members: Sequence[Member], command: str) -> int:
@@ -90,20 +94,21 @@ def _run(folder: Path, members: Sequence[Member], command: str) -> int:
     if not waiting:
         return _tell_done(folder, begun, before)
     slots = min(sweep.jobs, len(waiting))
+    engine = engine_of(sweep, folder, slots=slots)
     showing.tell_beginning(begun, folder, slots=slots)
     owned = [member for member in waiting if runfolder.is_owned(member.folder)]
     showing.tell_adopted(owned)
     course = Course(
-        folder, begun, Listed(waiting), sweep, orphans=_left(owned, before), listeners=[Page()]
+        folder, begun, Listed(waiting), sweep, orphans=left_of(owned, before), listeners=[Page()]
     )
-    number = course.run(engine_of(sweep, slots=slots), slots=slots)
+    number = course.run(engine, slots=slots)
     _show(course.record, folder)
     if number:
         return errors.INTERRUPTED if number == signal.SIGINT else errors.TERMINATED
     return exit_code_of(course.record)
 
 
-def _left(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
+def left_of(owned: Sequence[Member], before: SweepRecord | None) -> set[str]:
     """The runs at work that a killed start of this sweep has left behind."""
     running = {entry.run_id for entry in before.jobs if not entry.is_over} if before else set()
     return {member.run_id for member in owned} & running

@@ -108,7 +108,7 @@ def compose_all(
         except ConfigError as error:
             for mistake in dict.fromkeys(error.mistakes):
                 mistakes.setdefault(mistake, []).append(number)
-    for mistake, numbers in (*_clashes(members), *_of_all(members)):
+    for mistake, numbers in (*_clashes(members), *of_all(members)):
         mistakes.setdefault(mistake, []).extend(numbers)
     if mistakes:
         words = {n: words_of(v.overrides) for n, v in enumerate(variants, start=1)}
@@ -202,7 +202,7 @@ def _clashes(members: Sequence[Member]) -> Iterator[tuple[Mistake, list[int]]]:
             yield Mistake("run.id", problem, "", remedy), [member.number]
 
 
-def _of_all(members: Sequence[Member]) -> Iterator[tuple[Mistake, list[int]]]:
+def of_all(members: Sequence[Member]) -> Iterator[tuple[Mistake, list[int]]]:
     """What counts for the whole sweep is one thing, and this process is no rank of a job."""
     for member in members:
         if member.job.sweep != members[0].job.sweep:

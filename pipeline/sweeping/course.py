@@ -106,9 +106,12 @@ class Course:
         variables = assignment.write(file, member.assignment)
         self._at_work[run_id] = member
         self._began[run_id] = now_iso(), log.stat().st_size if log.exists() else 0
-        self._enter(self.entry_of(member).replaced(status="running", error=None))
-        showing.tell_start(member, len(self.record.jobs), log)
-        return Order(run_id, member.folder, file, log, variables, run_id in self._orphans)
+        self.enter(self.entry_of(member).replaced(status="running", error=None))
+        showing.tell_start(member, self.record.count, log)
+        shared = (member.job.root, member.context.output_dir, member.context.data_dir)
+        return Order(
+            run_id, member.folder, file, log, variables, run_id in self._orphans, shared=shared
+        )
 
     def unwanted(self, at_work: Collection[str]) -> Collection[str]:
         """The runs that are to be ended, by their ids."""
@@ -123,8 +126,8 @@ class Course:
         running = self.entry_of(member).replaced(seconds=round(seconds, 3))
         entry = verdicts.judged(running, ending, began=began, log=order.log, log_start=log_start)
         if order.run_id in self._pruned and entry.status == "interrupted":
-            entry = entry.replaced(status="pruned")
-        self._enter(entry)
+            entry = entry.replaced(status="pruned", error=None)
+        self.enter(entry)
         showing.tell_end(self.record, entry, order.log)
         self._announce()
         self._jobs.tell(member, entry)
@@ -134,11 +137,12 @@ class Course:
         known = (entry for entry in self.record.jobs if entry.number == member.number)
         return next(known, None) or first_entry(member)
 
-    def _enter(self, entry: JobRecord) -> None:
+    def enter(self, entry: JobRecord) -> None:
+        """The record says this of a job."""
         found = self.record.with_job(entry)
         # Which metrics there are is known from the first job that has measured any.
         metric, direction = sorting.compared_by(self._sweep, found.jobs)
-        self.record = found.replaced(metric=metric, direction=direction)
+        self.record = sorting.with_best(found.replaced(metric=metric, direction=direction))
         self._save()
 
     def _save(self) -> None:

@@ -41,10 +41,10 @@ def expand(found: Arguments, *, root: Path, current_folder: Path) -> list[Varian
     Raises:
         ConfigError: a sweep has no values, or there are too many jobs.
     """
-    return _Expansion(found, root, current_folder).variants()
+    return Expansion(found, root, current_folder).variants()
 
 
-class _Expansion:
+class Expansion:
     """All that is needed to tell a sweep from a value."""
 
     def __init__(self, found: Arguments, root: Path, current_folder: Path) -> None:
@@ -65,11 +65,11 @@ class _Expansion:
     def variants(self) -> list[Variant]:
         """Groups first: what they choose decides what else there is to sweep."""
         made: list[Variant] = []
-        for chosen in self._each(Variant(self.found, {}), self._is_group):
-            choices = self._choices(chosen.arguments)
-            within = replace(chosen, arguments=self._with_params(chosen.arguments, choices))
-            keys = self._bare_keys(choices) if self._has_flags() else set()
-            made += self._each(within, partial(self._is_value, bare_keys=keys))
+        for chosen in self._each(Variant(self.found, {}), self.is_group):
+            choices = self.choices_of(chosen.arguments)
+            within = replace(chosen, arguments=self.with_params(chosen.arguments, choices))
+            keys = self.bare_keys_of(choices) if self.has_flags() else set()
+            made += self._each(within, partial(self.is_value, bare_keys=keys))
             if len(made) > MOST:
                 break
         if len(made) > MOST and not self.mistakes:
@@ -99,7 +99,7 @@ class _Expansion:
                 if len(swept[position]) > 1
             }
             replaced = [
-                _set(setting, chosen[position]) if position in chosen else setting
+                with_value(setting, chosen[position]) if position in chosen else setting
                 for position, setting in enumerate(settings)
             ]
             arguments = replace(variant.arguments, settings=replaced, is_multirun=False)
@@ -107,7 +107,7 @@ class _Expansion:
 
     def _values(self, setting: Setting) -> list[Value]:
         try:
-            values = splitting.values_of(setting.value or "", self.options.get(_group(setting)))
+            values = splitting.values_of(setting.value or "", self.options.get(group_of(setting)))
         except NoSweepError as error:
             mistake = Mistake(setting.key, error.problem, setting.origin, error.remedy)
             self.mistakes.append(mistake)
@@ -117,10 +117,12 @@ class _Expansion:
             self.mistakes.append(Mistake(setting.key, problem, setting.origin, "write one value"))
         return values
 
-    def _is_group(self, setting: Setting) -> bool:
-        return self._can_be_swept(setting) and _group(setting) in self.options
+    def is_group(self, setting: Setting) -> bool:
+        """Whether it chooses from a group, and may be swept."""
+        return self._can_be_swept(setting) and group_of(setting) in self.options
 
-    def _is_value(self, setting: Setting, bare_keys: set[str]) -> bool:
+    def is_value(self, setting: Setting, bare_keys: set[str]) -> bool:
+        """Whether it sets a value of the job, and may be swept."""
         if not self._can_be_swept(setting) or setting.key.split(".")[0] == "hydra":
             return False
         is_dotted = "." in plain_key(setting.key)
@@ -130,14 +132,16 @@ class _Expansion:
         is_typed = id(setting) in self.typed or setting.source.endswith(_PARAMS)
         return is_typed and not setting.is_exact and setting.sign != "~" and bool(setting.value)
 
-    def _has_flags(self) -> bool:
+    def has_flags(self) -> bool:
+        """Whether something that no platform's table knows was typed as a flag."""
         return any(s.is_flag and id(s) in self.typed for s in self.found.settings)
 
-    def _choices(self, arguments: Arguments) -> Choices:
+    def choices_of(self, arguments: Arguments) -> Choices:
+        """The choices of this command line."""
         bare = replace(arguments, mistakes=[])
         return choose(bare, (), root=self.root, current_folder=self.current_folder)
 
-    def _bare_keys(self, choices: Choices) -> set[str]:
+    def bare_keys_of(self, choices: Choices) -> set[str]:
         """What --name can mean besides a whole key: what flags.py looks up."""
         try:
             keys = keys_of(choices.groups.compose(choices.tokens))
@@ -146,7 +150,7 @@ class _Expansion:
         bare = [key.rpartition(".")[2] for key in keys if key.split(".")[0] in _BARE_ROOTS]
         return {name for name in bare if bare.count(name) == 1} | {k for k in keys if "." not in k}
 
-    def _with_params(self, arguments: Arguments, choices: Choices) -> Arguments:
+    def with_params(self, arguments: Arguments, choices: Choices) -> Arguments:
         """The command line with what the chosen files sweep over, unless it was typed."""
         typed = {setting.key for setting in arguments.settings}
         found = choices.groups.sweeper_params(choices.tokens)
@@ -159,14 +163,15 @@ class _Expansion:
         return replace(arguments, settings=[*added, *arguments.settings])
 
 
-def _set(setting: Setting, value: Value) -> Setting:
+def with_value(setting: Setting, value: Value) -> Setting:
     """The same setting with one of its values."""
     token = f"{setting.sign}{setting.key}={value.text}"
     token = f"--{token}" if setting.is_flag else token
     return replace(setting, token=token, value=value.text, is_exact=value.is_exact)
 
 
-def _group(setting: Setting) -> str:
+def group_of(setting: Setting) -> str:
+    """The group that its key would choose from."""
     return setting.key.partition("@")[0]
 
 

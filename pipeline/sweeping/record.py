@@ -49,6 +49,20 @@ class JobRecord(BaseModel):
         return self.model_copy(update=changes)
 
 
+class SearchRecord(BaseModel):
+    """What of a sweep is a search's: Optuna's study, and how many trials there are to be.
+
+    `best` is the number of the best job; Optuna counts trials from 0, so its number is one less.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    study: str
+    storage: str
+    trials: int
+    best: Optional[int] = None
+
+
 class SweepRecord(BaseModel):
     """The whole sweep; changed only by making a new one."""
 
@@ -63,6 +77,12 @@ class SweepRecord(BaseModel):
     metric: str = ""
     direction: Literal["max", "min"] = "max"
     jobs: tuple[JobRecord, ...] = ()
+    search: Optional[SearchRecord] = None
+
+    @property
+    def count(self) -> int:
+        """How many jobs there are to be, as far as that is known."""
+        return max(len(self.jobs), self.search.trials if self.search else 0)
 
     def replaced(self, **changes: object) -> SweepRecord:
         """The same record with these fields changed."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline import console, errors, runfolder, tables
 from pipeline.console import counted, human_seconds
@@ -99,7 +100,7 @@ def tell_end(record: SweepRecord, entry: JobRecord, log: Path) -> None:
     metric, value = record.metric, value_of(record, entry)
     number = f"  {metric} {value:.4f}" if value is not None else ""
     took = f"  {human_seconds(entry.seconds)}" if entry.seconds is not None else ""
-    start = f"[{entry.number}/{len(record.jobs)}] {entry.status:<12} {words_of(entry.overrides)}"
+    start = f"[{entry.number}/{record.count}] {entry.status:<12} {words_of(entry.overrides)}"
     console.say(f"{start}{number}{took}", _STYLES[entry.status], to_errors=True)
     if entry.error is not None:
         console.say(f"    {cause(entry)}; log: {log}", to_errors=True)
@@ -141,7 +142,9 @@ def show_table(record: SweepRecord, entries: Sequence[JobRecord]) -> None:
     tables.show(columns, [_row(record, entry) for entry in entries])
 
 
-def show_summary(record: SweepRecord, folder: Path) -> None:
+def show_summary(
+    record: SweepRecord, folder: Path, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """How many ended how, the causes of those that failed, and the command that runs the rest."""
     counts = Counter(entry.status for entry in record.jobs)
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
@@ -152,10 +155,13 @@ def show_summary(record: SweepRecord, folder: Path) -> None:
     lines = {"record": str(folder / FILE_NAME)}
     if (folder / PAGE).is_file():
         lines["report"] = str(folder / PAGE)
+    lines.update(more)
     for entry in record.jobs:
         if entry.status in ("failed", "interrupted"):
             lines[f"job {entry.number}"] = f"{words_of(entry.overrides)}: {cause(entry)}"
-    if not is_good:
+    # What has failed of a search has had its trial.
+    is_rest_left = record.search is None or counts["interrupted"] or counts["waiting"]
+    if not is_good and is_rest_left:
         lines["the rest"] = record.command
     width = max(len(name) for name in lines) + 4
     for name, text in lines.items():

@@ -36,3 +36,20 @@ def best_first(record: SweepRecord) -> list[JobRecord]:
         return entry.status != "complete", math.inf if value is None else sign * value, entry.number
 
     return sorted(record.jobs, key=place)
+
+
+def best_of(record: SweepRecord) -> Optional[JobRecord]:
+    """The best of the complete jobs that have measured the sweep's metric; None where none has."""
+    first = next(iter(best_first(record)), None)
+    if first is None or first.status != "complete" or value_of(record, first) is None:
+        return None
+    return first
+
+
+def with_best(record: SweepRecord) -> SweepRecord:
+    """The record of a search with the number of its best job in it."""
+    if record.search is None:
+        return record
+    best = best_of(record)
+    update = {"best": best.number if best else None}
+    return record.replaced(search=record.search.model_copy(update=update))

@@ -62,17 +62,35 @@ def values_of(text: str, options: Optional[Sequence[str]] = None) -> list[Value]
                 "write a,b without a comma at either end, or quote a text that holds commas",
             )
         return [_value(part) for part in parts]
-    parsed = _parsed(text)
-    if parsed is None:
+    override = parsed(text)
+    if override is None:
         return []
-    if not parsed.is_sweep_override():
+    if not override.is_sweep_override():
         # Quotes that keep a comma from parting are not part of the text.
         return [_value(text.strip())] if "," in text and _is_quoted(text.strip()) else []
-    return _counted(text, parsed, options)
+    return _counted(text, override, options)
 
 
-def _counted(text: str, parsed: Override, options: Optional[Sequence[str]]) -> list[Value]:
-    found = parsed.value()
+def is_sweep(text: str, options: Optional[Sequence[str]] = None) -> bool:
+    """Whether it stands for several values, be they ones that could be counted up or not.
+
+    >>> is_sweep("a,b"), is_sweep("interval(0,1)"), is_sweep("[a,b]")
+    (True, True, False)
+    """
+    try:
+        return bool(values_of(text, options))
+    except NoSweepError:
+        return True
+
+
+def is_interval(text: str) -> bool:
+    """Whether it is Hydra's interval(), tagged or not."""
+    found = parsed(text) if "interval" in text else None
+    return found is not None and found.is_interval_sweep()
+
+
+def _counted(text: str, override: Override, options: Optional[Sequence[str]]) -> list[Value]:
+    found = override.value()
     if isinstance(found, Glob):
         if options is None:
             problem = f"{text!r}: glob() chooses among the files of a group, which this is not"
@@ -81,10 +99,10 @@ def _counted(text: str, parsed: Override, options: Optional[Sequence[str]]) -> l
         if not matching:
             raise NoSweepError(f"{text!r} matches nothing", f"there is: {', '.join(options)}")
         return [Value(name) for name in matching]
-    if parsed.is_interval_sweep():
+    if override.is_interval_sweep():
         problem = f"{text!r}: an interval has no values that could be counted up"
         raise NoSweepError(problem, "write range(START,STOP,STEP), or list the values: a,b")
-    iterator = parsed.sweep_iterator(transformer=Transformer.identity)
+    iterator = override.sweep_iterator(transformer=Transformer.identity)
     try:
         elements = list(itertools.islice(iterator, MOST + 1))
     except (HydraException, ValueError) as error:
@@ -104,7 +122,8 @@ def _element(element: Any) -> Value:
     return Value(str(element) if is_number else str(Transformer.encode(element)))
 
 
-def _parsed(text: str) -> Override | None:
+def parsed(text: str) -> Override | None:
+    """The text as Hydra's grammar reads it; None where it does not."""
     try:
         return OverridesParser.create().parse_override(f"key={text}")
     except (HydraException, ValueError, TypeError):
@@ -114,8 +133,8 @@ def _parsed(text: str) -> Override | None:
 def _value(part: str) -> Value:
     if not _is_quoted(part):
         return Value(part.replace("\\,", ","), is_exact="\\," in part)
-    parsed = _parsed(part)
-    inner = parsed.value() if parsed is not None else None
+    override = parsed(part)
+    inner = override.value() if override is not None else None
     return Value(inner if isinstance(inner, str) else part[1:-1], is_exact=True)
 
 

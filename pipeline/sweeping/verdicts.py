@@ -42,7 +42,8 @@ def judged(
         return entry.replaced(status="complete", error=None)
     killer = _killer(code)
     is_stopped = code in _STOPPED or killer in _STOPPING_SIGNALS
-    error = fresh.error if fresh is not None else None
+    # Where the engine has words, what the run says of its own end is but what followed from it.
+    error = fresh.error if fresh is not None and not ending.words else None
     if error is None:
         error = _unwritten(ending, killer, found, folder) or _from_log(code, log, log_start)
     return entry.replaced(status="interrupted" if is_stopped else "failed", error=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -84,6 +85,16 @@ def events(folder: Path, name: str) -> list[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return [line for line in lines if line["event"] == name]
+
+
+def leave_orphan(folder: Path, *words: str) -> int:
+    """The process of the first job, whose sweep was killed."""
+    sweep = start(folder, *words)
+    wait_until(lambda: bool(begun(folder, 1)), "the first job")
+    os.kill(sweep.pid, signal.SIGKILL)
+    with sweep:
+        assert sweep.wait(timeout=LONGEST_S) == -signal.SIGKILL
+    return begun(folder, 1)[0]
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:

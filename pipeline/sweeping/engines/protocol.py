@@ -18,7 +18,8 @@ class Order:
 
     `variables` are secrets that its process needs in its environment, and that no file may hold.
     `is_adopted` marks a run at work that nobody looks after any more: the process that is started
-    waits for it, and what one is asked both are.
+    waits for it, and what one is asked both are. `shared` is what it needs besides its file, under
+    the same paths on whatever machine.
     """
 
     run_id: str
@@ -27,6 +28,7 @@ class Order:
     log: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     is_adopted: bool = False
+    shared: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
