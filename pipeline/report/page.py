@@ -158,7 +158,7 @@ def _commands(found: Contents) -> Html:
     if manifest.status == "complete":
         note = both(
             "The same job once more, beside this one, and whether it came out the same:",
-            "重新运行同一任务并比较结果是否一致：",
+            "重新运行同一作业并比较结果是否一致：",
         )
         parts += [element("p", note), element("pre", again, tabindex=0)]
     if manifest.command:

@@ -54,11 +54,11 @@ def draw(rows: Sequence[Row], keys: Sequence[str], metric: str) -> Html:
 
 
 def _notes(rows: Sequence[Row], shown: Sequence[Row], keys: Sequence[str]) -> list[Html]:
-    notes = [both("The line of the best job is the thick one.", "粗线为最佳任务。")]
+    notes = [both("The line of the best job is the thick one.", "粗线为最佳作业。")]
     measured = sum(row.value is not None for row in rows)
     if len(shown) < measured:
         english = f"{len(shown)} of {measured:,} jobs are drawn."
-        notes.append(both(english, f"绘出 {measured:,} 个任务中的 {len(shown)} 个。"))
+        notes.append(both(english, f"绘出 {measured:,} 个作业中的 {len(shown)} 个。"))
     if len(keys) > _MOST_AXES - 1:
         left = ", ".join(keys[_MOST_AXES - 1 :])
         notes.append(both(f"Not drawn: {left}.", f"未绘出：{left}。"))

@@ -39,7 +39,7 @@ def curves(rows: Sequence[Row]) -> Html:
     if len(shown) < len(others):
         count = len(shown) + len(best)
         english = f"{count} of {len(trained):,} jobs are drawn, the best among them."
-        note = both(english, f"绘出 {len(trained):,} 个任务中的 {count} 个，包含最佳者。")
+        note = both(english, f"绘出 {len(trained):,} 个作业中的 {count} 个，包含最佳者。")
         notes.append(element("p", note))
     return joined([element("div", *figures, class_="charts"), *notes])
 
@@ -60,7 +60,7 @@ def _effect(rows: Sequence[Row], key: str, metric: str) -> Chart:
         names = {order[word]: _short(word) for word in shown}
     points = [(x, row.value or 0.0) for x, row in zip(places, rows)]
     series = [
-        Series(both("jobs", "任务"), sorted(points[1:]), "one", is_point=True),
+        Series(both("jobs", "作业"), sorted(points[1:]), "one", is_point=True),
         Series(both("best", "最佳"), points[:1], "two", is_point=True),
     ]
     described = f"{metric} by {key}: {len(points)} jobs; the numbers stand in the table of jobs"
@@ -86,7 +86,7 @@ def _series(
 ) -> Iterator[Series]:
     for place, row in enumerate(rows):
         points = [(float(line["epoch"]), float(line[name])) for line in row.epochs if name in line]
-        number = both(f"job {row.job.number}", f"任务 {row.job.number}") if styles else None
+        number = both(f"job {row.job.number}", f"作业 {row.job.number}") if styles else None
         yield Series(number, points, styles[place] if styles else "other")
 
 

@@ -38,35 +38,35 @@ def made(record: SweepRecord, folder: Path) -> str:
 
 
 def _sections(record: SweepRecord, rows: Sequence[Row], keys: Sequence[str]) -> Iterator[Section]:
-    yield Section("jobs", both("Jobs", "任务"), _jobs(record, rows, keys))
+    yield Section("jobs", both("Jobs", "作业"), _jobs(record, rows, keys))
     yield Section("failures", both("Failures", "失败"), _failures(rows, keys))
     effect = sweep_charts.effects(rows, keys, record.metric)
     yield Section("effects", both("What each key does", "各参数的影响"), effect)
     lines = parallel.draw(rows, keys, record.metric)
     yield Section("parallel", both("All keys at once", "全部参数"), lines)
     yield Section("curves", both("Learning curves", "学习曲线"), sweep_charts.curves(rows))
-    yield Section("record", both("The sweep", "扫描"), _record(record))
+    yield Section("record", both("The sweep", "参数搜索"), _record(record))
 
 
 def _head(record: SweepRecord, rows: Sequence[Row], keys: Sequence[str]) -> Html:
     best = next((row for row in rows if row.place == 1), None)
     done = sum(row.job.status == "complete" for row in rows)
     failed = sum(row.job.status == "failed" for row in rows)
-    figures = [frame.figure(f"{done} / {len(rows)}", both("jobs complete", "任务完成"))]
+    figures = [frame.figure(f"{done} / {len(rows)}", both("jobs complete", "作业完成"))]
     if failed:
         figures.append(frame.figure(str(failed), both("failed", "失败")))
     if best is not None and best.value is not None:
         name = both(f"best {record.metric}", f"最佳 {record.metric}")
         figures.insert(0, frame.figure(f"{best.value:.5g}", name))
     seconds = sum(row.job.seconds or 0.0 for row in rows)
-    figures.append(frame.figure(human_seconds(seconds), both("in all jobs", "任务总用时")))
+    figures.append(frame.figure(human_seconds(seconds), both("in all jobs", "作业总用时")))
     parts = [
         element("h1", record.sweep_id),
         element("p", status_badge(record.status), " ", record.engine, class_="what"),
         element("div", *figures, class_="figures"),
     ]
     if best is not None:
-        words = both(f"Best: job {best.job.number}", f"最佳：任务 {best.job.number}")
+        words = both(f"Best: job {best.job.number}", f"最佳：作业 {best.job.number}")
         chosen = element("code", sweep_record.shown(best.job.overrides, keys))
         parts.append(element("p", words, " ", chosen if keys else None))
     return joined(parts)
@@ -74,7 +74,7 @@ def _head(record: SweepRecord, rows: Sequence[Row], keys: Sequence[str]) -> Html
 
 def _jobs(record: SweepRecord, rows: Sequence[Row], keys: Sequence[str]) -> Html:
     kept = [row for i, row in enumerate(rows) if i < _MOST_ROWS or row.job.status == "failed"]
-    heads: list[Node] = [both("place", "名次"), both("job", "任务"), both("status", "状态")]
+    heads: list[Node] = [both("place", "名次"), both("job", "作业"), both("status", "状态")]
     heads += [element("code", key) for key in keys]
     heads += [record.metric, both("seconds", "秒"), both("page", "报告")]
     cells = [_cells(row, keys) for row in kept]
@@ -83,7 +83,7 @@ def _jobs(record: SweepRecord, rows: Sequence[Row], keys: Sequence[str]) -> Html
     if len(kept) == len(rows):
         return found
     english = f"{len(kept)} of {len(rows):,} jobs; all of them are in sweep.json."
-    note = both(english, f"显示 {len(rows):,} 个任务中的 {len(kept)} 个，全部见 sweep.json。")
+    note = both(english, f"显示 {len(rows):,} 个作业中的 {len(kept)} 个，全部见 sweep.json。")
     return joined([found, element("p", note)])
 
 
@@ -108,7 +108,7 @@ def _failures(rows: Sequence[Row], keys: Sequence[str]) -> Html:
         if cause is None:
             continue
         where = both(f"in stage {cause.stage}", f"阶段 {cause.stage}") if cause.stage else None
-        number = both(f"Job {row.job.number}", f"任务 {row.job.number}")
+        number = both(f"Job {row.job.number}", f"作业 {row.job.number}")
         chosen = element("code", sweep_record.shown(row.job.overrides, keys))
         title = element("div", element("strong", number, ": ", cause.type), " ", where, " ", chosen)
         parts.append(element("div", title, element("pre", cause.message), class_="error"))

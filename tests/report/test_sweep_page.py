@@ -41,7 +41,7 @@ def test_a_sweep_is_shown_whole(tmp_path: Path) -> None:
 
     words = words_of(text)
     assert "best accuracy" in words
-    assert "Job 3 · 任务 3: TrainingError in stage train" in words.replace(" ·  ", " · ")
+    assert "Job 3 · 作业 3: TrainingError in stage train" in words.replace(" ·  ", " · ")
     assert "the loss is <nan>" in words
     assert "python run.py -m mode.epochs=1,2" in words
     links = [v for n, v in seen(text).attributes if n == "href" and v and not v.startswith("#")]
