@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import clock as clock  # a time budget counts from here, wheels included
-from pipeline import installed
+from pipeline.disk import clock as clock  # a time budget counts from here, wheels included
 from pipeline.errors import WRONG_JOB, DependencyError, MindRunError
-from pipeline.installed import Need
+from pipeline.installing import installed
+from pipeline.installing.installed import Need
 
 LIST_NAME = "pip-requirements.txt"
 WHEELS_NAME = "wheels"
@@ -54,7 +54,7 @@ def make_ready(root: Path) -> None:
         packages = " ".join(f'"{need.text}"' for need in unmet)
         raise DependencyError(_how_to_get(told, packages, root))
     # Read here only: an ordinary start needs none of it.
-    from pipeline import installation
+    from pipeline.installing import installation
 
     folder = installation.install(wheels_folder, unmet, versions)
     # Right behind run.py's own folder, where PYTHONPATH puts it in child processes as well.

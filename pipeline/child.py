@@ -8,9 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import assignment, clock, console, errors, manifest, preparation, process, single
-from pipeline.assignment import Assignment
+from pipeline import errors, manifest
+from pipeline.disk import clock
 from pipeline.errors import RunBusyError
+from pipeline.messages import console
+from pipeline.running import preparation
+from pipeline.starting import assignment, process, single
+from pipeline.starting.assignment import Assignment
 
 # The cores that this process may use, by their numbers.
 CORES = "MINDRUN_CORES"

@@ -7,25 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import (
-    arguments,
-    commands,
-    completion,
-    compose,
-    errors,
-    hydra_entry,
-    preparation,
-    process,
-    relatives,
-    single,
-    steps,
-    views,
-)
-from pipeline.arguments import Arguments
-from pipeline.assignment import Assignment
-from pipeline.compose import Composed
+from pipeline import errors
+from pipeline.commands import hydra_entry
+from pipeline.configuration import arguments, compose
+from pipeline.configuration.arguments import Arguments
+from pipeline.configuration.compose import Composed
 from pipeline.errors import Mistake
+from pipeline.running import completion, preparation, steps
 from pipeline.stage import find_all
+from pipeline.starting import commands, process, relatives, single, views
+from pipeline.starting.assignment import Assignment
 
 COMMANDS = ("plan", "runs", "repeat", "doctor", "bundle")
 
@@ -49,22 +40,22 @@ def _dispatch(argv: Sequence[str], root: Path) -> int:
         found.mistakes.append(Mistake("-m", problem, "the command line", "leave out -m"))
     if "bundle" in found.commands:
         # It reads its own flags, and nothing of it is needed by any other command.
-        from pipeline import bundle
+        from pipeline.commands import bundle
 
         return bundle.main(argv, root)
     if "runs" in found.commands:
-        from pipeline import runs
+        from pipeline.commands import runs
 
         return runs.main(argv, root)
     if "repeat" in found.commands:
-        from pipeline import repeat
+        from pipeline.commands import repeat
 
         return repeat.main(argv, root)
     if found.hydra_flags and not found.mistakes:
         return hydra_entry.answer(found, root=root, current_folder=current_folder)
     if found.is_multirun and "doctor" not in found.commands:
         # Most starts run one job, and need nothing of it.
-        from pipeline import sweeping
+        from pipeline.commands import sweeping
 
         return sweeping.main(found, root)
     composed = compose.compose(
@@ -94,7 +85,7 @@ def _plan(composed: Composed, found: Arguments) -> int:
 
 def _doctor(composed: Composed, found: Arguments) -> int:
     # No other command needs what it looks with.
-    from pipeline import doctor
+    from pipeline.commands import doctor
 
     exit_code = doctor.main(composed, found)
     single.tell(composed.notes)

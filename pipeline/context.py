@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import console, locks, log
+from pipeline.disk import locks
+from pipeline.disk.plain import plain
 from pipeline.hooks import Caller
-from pipeline.job import Job
+from pipeline.job.job import Job
 from pipeline.manifest import (
     Artifact,
     Digests,
@@ -22,14 +23,14 @@ from pipeline.manifest import (
     Status,
     artifacts_in,
 )
-from pipeline.masking import masked
-from pipeline.plain import plain
+from pipeline.messages import console, log
+from pipeline.messages.masking import masked
+from pipeline.processes.stopping import Stop
+from pipeline.processes.uploader import Uploader
+from pipeline.processes.world import ALONE, World
 from pipeline.publish import LiveExport
-from pipeline.stopping import Stop
 from pipeline.transfer import Limits
-from pipeline.uploader import Uploader
 from pipeline.watching import Board
-from pipeline.world import ALONE, World
 
 logger = logging.getLogger(__name__)
 

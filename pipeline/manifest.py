@@ -9,8 +9,8 @@ from typing import Any, Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.clock import now_iso
-from pipeline.files import is_temporary, sha256_of, write_atomically
+from pipeline.disk.clock import now_iso
+from pipeline.disk.files import is_temporary, sha256_of, write_atomically
 
 FILE_NAME = "manifest.json"
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pipeline.component import IMPORT_FAILURES, WHERE
 from pipeline.errors import Mistake
-from pipeline.fields import is_dotted_name
-from pipeline.spelling import nearest_or_all
+from pipeline.job.component import IMPORT_FAILURES, WHERE
+from pipeline.job.fields import is_dotted_name
+from pipeline.messages.spelling import nearest_or_all
 
 State = Literal["todo", "done", "changed"]
 CONVERSION = "convert"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from pipeline import arguments, compose
-from pipeline.arguments import Arguments
-from pipeline.compose import Composed
+from pipeline.configuration import arguments, compose
+from pipeline.configuration.arguments import Arguments
+from pipeline.configuration.compose import Composed
+from pipeline.configuration.hydra_groups import Groups
 from pipeline.errors import ConfigError, Mistake
-from pipeline.hydra_groups import Groups
 
 ROOT = Path(__file__).resolve().parent.parent
 

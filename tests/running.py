@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import preparation, runner
 from pipeline.context import Context
-from pipeline.job import Job
-from pipeline.runner import Outcome
+from pipeline.job.job import Job
+from pipeline.running import preparation, runner
+from pipeline.running.runner import Outcome
 from pipeline.stage import Outlook, stage
 
 DIGEST = "0123456789abcdef" * 4

@@ -17,8 +17,8 @@ import pytest
 from pipeline.archives import ArchiveLimits, extract
 from pipeline.archives.destination import Destination
 from pipeline.archives.member import Kind, Member
+from pipeline.disk.files import is_temporary
 from pipeline.errors import ArchiveError, DiskFullError
-from pipeline.files import is_temporary
 from pipeline.storage import ignore_bytes
 from tests.archiving import FILES, KINDS, LIMITS, found, packed
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.arguments import Arguments
+from pipeline.configuration.arguments import Arguments
 from tests.jobs import read
 
 # What argv can hold: any text without NUL, bytes that are no UTF-8 as lone surrogates.

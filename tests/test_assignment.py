@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import assignment
-from pipeline.assignment import Assignment
 from pipeline.errors import ConfigError
+from pipeline.starting import assignment
+from pipeline.starting.assignment import Assignment
 from tests.jobs import composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import installed
+from pipeline.installing import installed
 from tests.wheelmaking import make_packaging_wheel, make_wheel
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
-from pipeline import bundle
-from pipeline.bundle import content, making, place, registry
-from pipeline.bundle.registry import Target
+from pipeline.commands import bundle
+from pipeline.commands.bundle import content, making, place, registry
+from pipeline.commands.bundle.registry import Target
 from pipeline.errors import ConfigError, DependencyError, MindRunError, StorageError
 from tests.wheelmaking import make_wheel
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import assignment, manifest, runfolder
-from pipeline.assignment import Assignment
+from pipeline import manifest
+from pipeline.running import runfolder
+from pipeline.starting import assignment
+from pipeline.starting.assignment import Assignment
 from tests.jobs import ROOT, composed
 from tests.running import make_archive
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, log, runner
+from pipeline import cli
+from pipeline.messages import log
+from pipeline.running import runner
 from tests.running import files_below, make_archive
 from tests.servers import answering, closed_port, obs_error
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import errors
-from pipeline.files import sha256_of
-from pipeline.runner import Outcome
+from pipeline.disk.files import sha256_of
+from pipeline.running.runner import Outcome
 from tests.running import files_below, go, make_job
 
 PAGE = "report.html"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import component
-from pipeline.component import Call
-from pipeline.probe import probe
+from pipeline.job import component
+from pipeline.job.component import Call
+from pipeline.job.probe import probe
 
 SOURCE = """
 import json

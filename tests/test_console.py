@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from pipeline import console
-from pipeline.console import PlainProgress
+from pipeline.messages import console
+from pipeline.messages.console import PlainProgress
 
 
 class Terminal(io.StringIO):

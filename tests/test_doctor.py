@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, log
-from pipeline.doctor import ascend, asking, place, software, trial
-from pipeline.doctor.finding import Finding, ok
+from pipeline import cli
+from pipeline.commands.doctor import ascend, asking, place, software, trial
+from pipeline.commands.doctor.finding import Finding, ok
 from pipeline.errors import StorageError
-from pipeline.job import Job
+from pipeline.job.job import Job
+from pipeline.messages import log
 from pipeline.storage.local import LocalStorage
 from pipeline.transfer import Limits
 from tests.moxing_double import installed, moxing_double

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import arguments, bundle, cli, compose, repeat, runs
-from pipeline.sweeping.expanding import expand
-from pipeline.sweeping.searching import parting, preparing
+from pipeline import cli
+from pipeline.commands import bundle, repeat, runs
+from pipeline.commands.sweeping.expanding import expand
+from pipeline.commands.sweeping.searching import parting, preparing
+from pipeline.configuration import arguments, compose
 from tests.documents.pages import OURS, PAGES, WRONG, inline_commands, shell_lines
 
 ROOT = Path(__file__).resolve().parent.parent

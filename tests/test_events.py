@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from pipeline.clock import is_time
+from pipeline.disk.clock import is_time
 from pipeline.hooks import News
 from tests.running import go, make_job
 

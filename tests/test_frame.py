@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.installed import read_list
+from pipeline.installing.installed import read_list
 from tests import shape
 
 if sys.version_info >= (3, 11):

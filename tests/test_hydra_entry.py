@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import hydra_entry
+from pipeline.commands import hydra_entry
 from pipeline.errors import ConfigError
 from tests.jobs import ROOT, read
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import arrivals, inputs, receipts
-from pipeline.arrivals import Way
 from pipeline.errors import IntegrityError, ObjectMissingError
-from pipeline.job import Archive
+from pipeline.inputs import arrivals, inputs, receipts
+from pipeline.inputs.arrivals import Way
+from pipeline.job.job import Archive
 from pipeline.storage import ignore_bytes
 from pipeline.transfer import Limits
 from tests.servers import WebServer, serving

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.fields import is_dotted_name
-from pipeline.job import Job
-from pipeline.mode import Mode
-from pipeline.validation import uncertain_calls
+from pipeline.configuration.validation import uncertain_calls
+from pipeline.job.fields import is_dotted_name
+from pipeline.job.job import Job
+from pipeline.job.mode import Mode
 from tests.jobs import ROOT, composed, mistakes_of
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

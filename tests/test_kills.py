@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline import manifest
-from pipeline.job import Job
+from pipeline.job.job import Job
 from tests.running import files_below, go, make_archive, make_job
 
 pytestmark = [

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import arguments, cli, compose, world
-from pipeline.brought import Brought, items_of, place_of
-from pipeline.compose import Composed
+from pipeline import cli
+from pipeline.configuration import arguments, compose
+from pipeline.configuration.brought import Brought, items_of, place_of
+from pipeline.configuration.compose import Composed
+from pipeline.processes import world
 
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCHES = json.loads((ROOT / "tests/launches/launches.json").read_text(encoding="utf-8"))

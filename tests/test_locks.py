@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import locks
+from pipeline.disk import locks
 from pipeline.errors import StalledError
 
 HOLDER = (
-    "import sys, time; from pathlib import Path; from pipeline import locks\n"
+    "import sys, time; from pathlib import Path; from pipeline.disk import locks\n"
     "with locks.turn(Path(sys.argv[1]), what='a.zip', silence_s=5) as moving:\n"
     "    print('held', flush=True)\n"
     "    for _ in range(int(sys.argv[2])):\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import log
+from pipeline.messages import log
 
 logger = logging.getLogger("pipeline.tested")
 

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import commands, opening, preparation, steps, views
-from pipeline.log import to_folder
-from pipeline.masking import (
+from pipeline.messages.log import to_folder
+from pipeline.messages.masking import (
     SECRET_VARIABLES,
     fingerprint,
     learn,
@@ -24,7 +23,9 @@ from pipeline.masking import (
     mask_url,
     masked,
 )
+from pipeline.running import opening, preparation, steps
 from pipeline.stage import find_all
+from pipeline.starting import commands, views
 from tests.jobs import composed, read
 
 SECRET = st.text("abcdefXYZ0123456789%&=+/~-_.:;,!*()@'", min_size=8).map(lambda t: f"{t}hidden")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.arguments import Setting
-from pipeline.origins import Origins
+from pipeline.configuration.arguments import Setting
+from pipeline.configuration.origins import Origins
 
 
 def origins(tmp_path: Path) -> Origins:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import places, preparation, receipts
 from pipeline.errors import ConfigError
+from pipeline.inputs import places, receipts
+from pipeline.running import preparation
 from tests.running import go, make_job
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

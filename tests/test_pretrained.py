@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import pretrained
 from pipeline.errors import Mistake
-from pipeline.job import Launched
+from pipeline.inputs import pretrained
+from pipeline.inputs.wanted import Wanted
+from pipeline.job.job import Launched
 from pipeline.manifest import Manifest
 from pipeline.training import checkpoints
 from pipeline.training.device import Engine
 from pipeline.training.records import Partial, Progress
-from pipeline.wanted import Wanted
 from tests.running import DIGEST, make_job
 
 EVALUATE = ("fetch", "extract", "build", "evaluate", "export")

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import receipts
-from pipeline.files import is_temporary
+from pipeline.disk.files import is_temporary
+from pipeline.inputs import receipts
 from tests.jobs import ROOT
 from tests.running import files_below
 from tests.servers import WebServer, serving

@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import following, nodework, preparation, runfolder, world
 from pipeline.context import Context
 from pipeline.errors import ConfigError, RunBusyError, StalledError, StorageError
-from pipeline.nodework import NodeWorkError
-from pipeline.outcome import Terminated
+from pipeline.processes import world
+from pipeline.processes.world import World
+from pipeline.running import following, nodework, preparation, runfolder
+from pipeline.running.nodework import NodeWorkError
+from pipeline.running.outcome import Terminated
 from pipeline.stage import Outlook, Stage, stage
-from pipeline.world import World
 from tests.running import make_job
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -214,9 +215,9 @@ def test_msrun_starts_the_same_job(tmp_path: Path) -> None:
 STUCK = """
     import ctypes, signal, sys
     from pathlib import Path
-    from pipeline import endings
-    from pipeline.endings import Watch
-    from pipeline.stopping import Stop
+    from pipeline.processes import endings
+    from pipeline.processes.endings import Watch
+    from pipeline.processes.stopping import Stop
 
     endings.STEP_GRACE_S, endings.ALL_GRACE_S = 0.5, 3.0
     signal.signal(signal.SIGTERM, lambda *_: print("never", flush=True))

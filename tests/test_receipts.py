@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import jsonlines, receipts
+from pipeline.disk import jsonlines
+from pipeline.inputs import receipts
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import preparation, relatives
-from pipeline.compose import Composed
+from pipeline.configuration.compose import Composed
 from pipeline.manifest import Manifest
+from pipeline.running import preparation
+from pipeline.starting import relatives
 from tests.jobs import composed
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import log
-from pipeline.job import Job, Launched
-from pipeline.runner import Outcome
+from pipeline.job.job import Job, Launched
+from pipeline.messages import log
+from pipeline.running.runner import Outcome
 from tests.running import DIGEST, files_below, go, make_job
 
 STAGES = ("fetch", "extract", "tests.running.make", "export")

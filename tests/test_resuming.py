@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import pretrained
 from pipeline.context import Context
 from pipeline.errors import CheckpointError, IntegrityError, Mistake
+from pipeline.inputs import pretrained
+from pipeline.inputs.wanted import Checkpoint, Wanted
 from pipeline.manifest import Artifact, Manifest
 from pipeline.stages.fetch import fetch, look
 from pipeline.training import checkpoints
 from pipeline.training.device import Engine
 from pipeline.training.records import Progress
-from pipeline.wanted import Checkpoint, Wanted
 from tests.running import DIGEST, context_of, make_job
 from tests.servers import WebServer, serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runfolder
 from pipeline.errors import RunBusyError
+from pipeline.running import runfolder
 
 
 def test_the_owner_is_named_to_others(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import manifest, runfolder
+from pipeline import manifest
 from pipeline.errors import AccessDeniedError, ConfigError, RunBusyError
 from pipeline.manifest import Manifest
 from pipeline.publish import LiveExport
+from pipeline.running import runfolder
 from pipeline.storage.local import LocalStorage
 from tests.running import files_below, go, make_archive, make_job
 from tests.servers import WebServer, serving

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.imports import files_of
+from pipeline.configuration.imports import files_of
 from tests.platforms import CPU, OUT, Platform, assert_exported, item, mnist, zipped
 from tests.running import files_below, go, make_job
 from tests.test_jobs import environment, manifest_of

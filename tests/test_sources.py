@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import sources
 from pipeline.errors import StorageError
+from pipeline.inputs import sources
 from pipeline.storage import open_storage
 from tests.servers import WebServer, serving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.spelling import did_you_mean, nearest_or_all, shortened, shown
+from pipeline.messages.spelling import did_you_mean, nearest_or_all, shortened, shown
 
 
 @settings(max_examples=30)

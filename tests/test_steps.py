@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import completion, steps
+from pipeline.running import completion, steps
 from pipeline.stage import find_all
 from tests.running import context_of, go, make_archive, make_job
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import endings, manifest, stopping
+from pipeline import manifest
 from pipeline.errors import StoppedEarlyError
-from pipeline.stopping import OutOfTime, Stop, Terminated
+from pipeline.processes import endings, stopping
+from pipeline.processes.stopping import OutOfTime, Stop, Terminated
 from tests.running import go, make_job
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,7 +148,7 @@ def test_out_of_time_in_a_stage_that_does_not_ask(
 STUCK = """
     import ctypes, signal, sys
     from pathlib import Path
-    from pipeline import endings
+    from pipeline.processes import endings
     from pipeline.stage import Outlook, stage
     from tests.running import go, make_job
 

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline import console, tables
-from pipeline.tables import Column
+from pipeline.messages import console, tables
+from pipeline.messages.tables import Column
 
 COLUMNS = (
     Column("run", is_kept=True),

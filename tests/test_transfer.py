@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.disk.files import is_temporary
 from pipeline.errors import (
     AccessDeniedError,
     DiskFullError,
@@ -28,7 +29,6 @@ from pipeline.errors import (
     StalledError,
     StorageError,
 )
-from pipeline.files import is_temporary
 from pipeline.storage import Entry, ObjectChangedError, OnBytes, Storage, ignore_bytes, open_storage
 from pipeline.transfer import Limits, Receipt, download, download_folder, retry, upload
 from pipeline.transfer.retry import PROGRESS_BYTES, Progress

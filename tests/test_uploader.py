@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import preparation
-from pipeline.uploader import Uploader
+from pipeline.processes.uploader import Uploader
+from pipeline.running import preparation
 from tests.running import make_job
 
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from pipeline.configuration.validation import probe_components, uncertain_calls
 from pipeline.errors import ConfigError
-from pipeline.validation import probe_components, uncertain_calls
 from tests.jobs import composed, mistakes_of
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
@@ -163,7 +163,7 @@ def test_shipped_components_are_certain_without_importing() -> None:
 
 def test_what_only_an_import_tells_is_told_before_anything_runs() -> None:
     """A target that is no callable is found by the helper process, at its key."""
-    job = composed("model.network._target_=pipeline.component.WHERE").job
+    job = composed("model.network._target_=pipeline.job.component.WHERE").job
 
     with pytest.raises(ConfigError, match=r"model.network._target_: .* is a str"):
         probe_components(job, os.environ)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import steps, views
-from pipeline.job import Archive
+from pipeline.job.job import Archive
 from pipeline.manifest import Failure
-from pipeline.runner import Outcome
+from pipeline.running import steps
+from pipeline.running.runner import Outcome
 from pipeline.stage import find_all
+from pipeline.starting import views
 from tests.running import context_of, go, make_job
 
 

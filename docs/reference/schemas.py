@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.reference import comments
-from pipeline.job import Job
+from pipeline.job.job import Job
 
 GROUPS = ("cluster", "dataset", "model", "mode", "device")
 _FOLDER = Path(__file__).resolve().parents[1] / "schemas"

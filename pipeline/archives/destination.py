@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Union
 
 from pipeline.archives.member import Contents, Kind, Member
+from pipeline.disk.files import free_bytes_at, human_bytes
 from pipeline.errors import ArchiveError, DamagedArchiveError, DiskFullError
-from pipeline.files import free_bytes_at, human_bytes
 from pipeline.storage import OnBytes
 
 Chunk = Union[bytes, bytearray, memoryview]

@@ -10,7 +10,7 @@ from pipeline.archives.destination import Destination
 from pipeline.archives.formats import unpacker_for
 from pipeline.archives.member import ArchiveLimits, Contents
 from pipeline.archives.rules import Rules
-from pipeline.folders import building
+from pipeline.disk.folders import building
 from pipeline.storage import OnBytes, ignore_bytes
 from pipeline.storage.disk import naming_cause
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.archives.member import ArchiveLimits, Contents, Kind, Member
+from pipeline.disk.files import human_bytes
+from pipeline.disk.folders import inside
 from pipeline.errors import ArchiveError, DamagedArchiveError, IntegrityError
-from pipeline.files import human_bytes
-from pipeline.folders import inside
 
 
 class Rules:

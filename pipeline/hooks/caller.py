@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline import masking, program
-from pipeline.hook import HookPart
+from pipeline.disk.plain import plain
 from pipeline.hooks import child
 from pipeline.hooks.news import News
-from pipeline.plain import plain
+from pipeline.job.hook import HookPart
+from pipeline.messages import masking
+from pipeline.processes import program
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ import sys
 import traceback
 from types import TracebackType
 
-from pipeline import component, masking
 from pipeline.errors import MindRunError
 from pipeline.hooks.news import News
+from pipeline.job import component
+from pipeline.messages import masking
 
 # Holds what is to be called, with what; not on the command line, which other users can read.
 CALL = "MINDRUN_HOOK"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.console import human_seconds
 from pipeline.errors import HookError
 from pipeline.hooks.news import News
-from pipeline.spelling import did_you_mean, shortened
+from pipeline.messages.console import human_seconds
+from pipeline.messages.spelling import did_you_mean, shortened
 
 _WORDS = {
     "en": {

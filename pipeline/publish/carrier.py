@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import transfer
+from pipeline.disk.files import is_temporary
 from pipeline.errors import ObjectMissingError
-from pipeline.files import is_temporary
 from pipeline.manifest import FILE_NAME, Artifact, Digests, Manifest, growing_in, is_growing
 from pipeline.publish.ledger import Ledger
 from pipeline.publish.place import Place

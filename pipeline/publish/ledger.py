@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.files import write_json
+from pipeline.disk.files import write_json
 from pipeline.manifest import Artifact, Manifest
 from pipeline.storage import Entry
 

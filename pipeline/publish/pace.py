@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from pipeline.masking import mask
+from pipeline.messages.masking import mask
 
 log = logging.getLogger(__name__)
 

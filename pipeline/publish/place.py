@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline import transfer
 from pipeline.errors import ObjectMissingError
 from pipeline.manifest import FILE_NAME, Manifest, is_growing
-from pipeline.masking import mask
+from pipeline.messages.masking import mask
 from pipeline.storage import Entry, Storage, open_storage
 from pipeline.transfer import Limits
 

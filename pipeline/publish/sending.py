@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import transfer
+from pipeline.disk.files import write_atomically
 from pipeline.errors import IntegrityError
-from pipeline.files import write_atomically
 from pipeline.manifest import FILE_NAME, Artifact, Manifest, growing_in
 from pipeline.publish.ledger import Ledger
 from pipeline.publish.place import Place

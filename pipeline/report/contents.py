@@ -12,9 +12,9 @@ from typing import Any, Optional, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from pipeline.disk.plain import plain
 from pipeline.manifest import Manifest
-from pipeline.masking import masked
-from pipeline.plain import plain
+from pipeline.messages.masking import masked
 from pipeline.report.markup import clean
 
 # Gives a file of a run folder by its path there, None where there is none.

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.console import human_seconds
-from pipeline.files import human_bytes, write_atomically
+from pipeline.disk.files import human_bytes, write_atomically
 from pipeline.manifest import Manifest
+from pipeline.messages.console import human_seconds
 from pipeline.report import contents, curves, frame, gallery, matrix, settings, timeline
 from pipeline.report.contents import Contents, Reader, reader_of
 from pipeline.report.frame import Section

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.files import write_atomically
+from pipeline.disk.files import write_atomically
 
 if TYPE_CHECKING:
     from pipeline.data import Array

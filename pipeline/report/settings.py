@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.plain import flat
+from pipeline.disk.plain import flat
 from pipeline.report.contents import Contents, text_of
 from pipeline.report.markup import Html, Node, both, element, joined
 from pipeline.report.tables import folded, table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.console import human_seconds
-from pipeline.files import write_atomically
+from pipeline.disk.files import write_atomically
+from pipeline.messages.console import human_seconds
 from pipeline.report import frame, parallel, sweep_charts, sweep_record, timeline
 from pipeline.report.contents import text_of
 from pipeline.report.frame import Section

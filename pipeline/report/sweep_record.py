@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import MindRunError
-from pipeline.masking import masked
+from pipeline.messages.masking import masked
 from pipeline.report.contents import is_finite, reader_of, rows_in
 from pipeline.report.page import FILE_NAME
 from pipeline.training.plan import is_minimised

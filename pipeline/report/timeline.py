@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.clock import is_time
-from pipeline.console import human_seconds
+from pipeline.disk.clock import is_time
 from pipeline.manifest import Manifest, StageRecord
+from pipeline.messages.console import human_seconds
 from pipeline.report.contents import Contents, text_of
 from pipeline.report.markup import Html, Node, both, element, joined
 from pipeline.report.tables import table

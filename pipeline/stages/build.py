@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import component, gathering, loading
+from pipeline import gathering
 from pipeline.context import Context
-from pipeline.job import Job
-from pipeline.manners import call_at, make
+from pipeline.inputs import loading
+from pipeline.inputs.wanted import Checkpoint
+from pipeline.job import component
+from pipeline.job.job import Job
+from pipeline.job.manners import call_at, make
 from pipeline.stage import AlreadyDone, Outlook, stage
-from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.learning import Recipe

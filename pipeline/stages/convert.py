@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pipeline.context import Context
-from pipeline.files import human_bytes
+from pipeline.disk.files import human_bytes
+from pipeline.inputs.wanted import Checkpoint
 from pipeline.stage import Outlook, stage
-from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.exporting import Exported

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pipeline.context import Context
-from pipeline.files import write_json
-from pipeline.plain import plain
+from pipeline.disk.files import write_json
+from pipeline.disk.plain import plain
+from pipeline.inputs.wanted import Checkpoint
 from pipeline.stage import Outlook, stage
-from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session

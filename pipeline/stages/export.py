@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pipeline import publish
 from pipeline.context import Context
-from pipeline.files import human_bytes
+from pipeline.disk.files import human_bytes
 from pipeline.manifest import FILE_NAME, Artifact, Manifest, StageRecord, files_in, growing_in
 from pipeline.publish import LiveExport
 from pipeline.stage import Outlook, stage

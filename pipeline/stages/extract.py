@@ -6,13 +6,13 @@ import logging
 import os
 from pathlib import Path
 
-from pipeline import inputs, pretrained, receipts, unpacking
 from pipeline.archives import stem
 from pipeline.context import Context
 from pipeline.errors import Mistake
-from pipeline.inputs import Fetched
+from pipeline.inputs import inputs, pretrained, receipts, unpacking
+from pipeline.inputs.inputs import Fetched
+from pipeline.inputs.wanted import Checkpoint, Wanted
 from pipeline.stage import Outlook, State, stage
-from pipeline.wanted import Checkpoint, Wanted
 
 log = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrivals, inputs, places, pretrained, resuming
-from pipeline.arrivals import Way
 from pipeline.context import Context
+from pipeline.disk.files import human_bytes
 from pipeline.errors import CheckpointError, Mistake
-from pipeline.files import human_bytes
-from pipeline.inputs import Fetched
-from pipeline.job import Archive
-from pipeline.masking import mask_url
+from pipeline.inputs import arrivals, inputs, places, pretrained, resuming
+from pipeline.inputs.arrivals import Way
+from pipeline.inputs.inputs import Fetched
+from pipeline.inputs.wanted import Checkpoint, Wanted, at_hand
+from pipeline.job.job import Archive
+from pipeline.messages.masking import mask_url
 from pipeline.stage import Outlook, State, stage
-from pipeline.wanted import Checkpoint, Wanted, at_hand
 
 log = logging.getLogger(__name__)
 

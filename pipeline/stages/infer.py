@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.context import Context
 from pipeline.data import Arrays
-from pipeline.files import write_atomically, write_json
+from pipeline.disk.files import write_atomically, write_json
+from pipeline.inputs.wanted import Checkpoint
 from pipeline.stage import Outlook, stage
-from pipeline.wanted import Checkpoint
 
 if TYPE_CHECKING:
     from pipeline.data import Array

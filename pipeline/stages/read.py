@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import loading
 from pipeline.context import Context
+from pipeline.inputs import loading
 from pipeline.stage import Outlook, stage
 
 if TYPE_CHECKING:

@@ -11,16 +11,18 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from pipeline import appearing, placeholders, program
-from pipeline.appearing import Appearing
-from pipeline.console import counted, human_seconds
 from pipeline.context import OUTPUT, Context
 from pipeline.errors import Mistake, ScriptError
-from pipeline.job import Job
-from pipeline.spelling import first_of
+from pipeline.inputs.wanted import Checkpoint
+from pipeline.job import placeholders
+from pipeline.job.job import Job
+from pipeline.messages.console import counted, human_seconds
+from pipeline.messages.spelling import first_of
+from pipeline.processes import program
+from pipeline.processes.stopping import OutOfTime, kept_back_s
+from pipeline.publish import appearing
+from pipeline.publish.appearing import Appearing
 from pipeline.stage import Outlook, stage
-from pipeline.stopping import OutOfTime, kept_back_s
-from pipeline.wanted import Checkpoint
 
 log = logging.getLogger(__name__)
 

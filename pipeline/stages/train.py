@@ -7,15 +7,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import jsonlines
-from pipeline.console import counted, human_seconds
 from pipeline.context import Context
-from pipeline.files import write_atomically
-from pipeline.job import Job
+from pipeline.disk import jsonlines
+from pipeline.disk.files import write_atomically
+from pipeline.inputs.wanted import Checkpoint, Wanted, at_hand
+from pipeline.job.job import Job
+from pipeline.messages.console import counted, human_seconds
 from pipeline.stage import Outlook, stage
 from pipeline.training import checkpoints
 from pipeline.training.plan import EarlyStopping, Plan, Row
-from pipeline.wanted import Checkpoint, Wanted, at_hand
 
 if TYPE_CHECKING:
     from pipeline.training.session import Session

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.disk.files import CHUNK_BYTES, naming_full_disk, replacing, sha256_of
+from pipeline.disk.folders import inside
 from pipeline.errors import IntegrityError
-from pipeline.files import CHUNK_BYTES, naming_full_disk, replacing, sha256_of
-from pipeline.folders import inside
 from pipeline.storage.disk import naming_cause
 from pipeline.storage.protocol import Entry, ObjectChangedError, OnBytes, ignore_bytes
 from pipeline.storage.urls import normalise

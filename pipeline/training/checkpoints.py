@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import is_temporary, naming_full_disk, replacing, write_json
+from pipeline.disk.files import is_temporary, naming_full_disk, replacing, write_json
 from pipeline.training import records
 from pipeline.training.plan import Plan, Row, score
 from pipeline.training.records import Partial, Progress, Saved

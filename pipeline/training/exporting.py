@@ -19,8 +19,8 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from pipeline.data import Arrays, Data, Share
+from pipeline.disk.files import naming_full_disk, replacing
 from pipeline.errors import DatasetError, ModelExportError
-from pipeline.files import naming_full_disk, replacing
 from pipeline.training import denormals, interrupts
 from pipeline.training.device import first_sentence
 from pipeline.training.session import Session

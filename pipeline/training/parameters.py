@@ -9,7 +9,7 @@ import mindspore
 from mindspore import Parameter, Tensor
 
 from pipeline.errors import CheckpointError
-from pipeline.spelling import first_of
+from pipeline.messages.spelling import first_of
 from pipeline.training.device import first_sentence
 
 # What MindSpore's optimizers and callbacks save beside weights and per-weight state.

@@ -12,8 +12,8 @@ from typing import Any
 from mindspore import dataset
 
 from pipeline.data import Arrays, Data, Share
+from pipeline.disk.files import write_json
 from pipeline.errors import DatasetError
-from pipeline.files import write_json
 from pipeline.training import interrupts, order
 from pipeline.training.device import first_sentence
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk.files import sha256_of
 from pipeline.errors import CheckpointError
-from pipeline.files import sha256_of
 from pipeline.training.device import Engine
 from pipeline.training.plan import Row
 

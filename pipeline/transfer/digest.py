@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.files import CHUNK_BYTES
+from pipeline.disk.files import CHUNK_BYTES
 from pipeline.transfer.ranges import Range
 
 

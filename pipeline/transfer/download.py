@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.files import naming_full_disk
+from pipeline.disk.files import naming_full_disk
 from pipeline.storage import BulkStorage, OnBytes, Storage, ignore_bytes
 from pipeline.storage.disk import naming_cause
 from pipeline.transfer.fetching import Fetching, Sleep

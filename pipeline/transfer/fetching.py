@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.disk.files import require_space, sync
 from pipeline.errors import ObjectMissingError
-from pipeline.files import require_space, sync
 from pipeline.storage import (
     BulkStorage,
     BusyError,

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from pipeline.disk.files import require_space, sync_all
+from pipeline.disk.folders import building, inside, refuse_clashes, workshop_of
 from pipeline.errors import ObjectMissingError
-from pipeline.files import require_space, sync_all
-from pipeline.folders import building, inside, refuse_clashes, workshop_of
 from pipeline.storage import BulkStorage, Entry, OnBytes, Storage, ignore_bytes
 from pipeline.storage.disk import naming_cause
 from pipeline.transfer.bulk import adopt, batches, copy_batch

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.files import naming_full_disk
+from pipeline.disk.files import naming_full_disk
 from pipeline.storage import Entry
 from pipeline.transfer.receipt import Receipt
 

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.disk.files import naming_full_disk, require_space, sync, write_all
 from pipeline.errors import IntegrityError, StorageError
-from pipeline.files import naming_full_disk, require_space, sync, write_all
 from pipeline.storage import Entry, ObjectChangedError, OnBytes, Storage
 from pipeline.transfer.digest import Front
 from pipeline.transfer.ranges import Range, Record, Version, divided

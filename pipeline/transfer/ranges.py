@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.files import CHUNK_BYTES
+from pipeline.disk.files import CHUNK_BYTES
 
 # How many bytes of a range have arrived, their CRC, and the CRC of this slot itself.
 _SLOT = struct.Struct("<QII")

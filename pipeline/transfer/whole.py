@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from pipeline.disk.files import CHUNK_BYTES
 from pipeline.errors import IntegrityError
-from pipeline.files import CHUNK_BYTES
 from pipeline.storage import BulkStorage, Entry, Storage
 from pipeline.transfer.partial import wrong_digest
 from pipeline.transfer.receipt import Receipt

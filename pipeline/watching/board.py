@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.component import IMPORT_FAILURES
-from pipeline.files import write_atomically
-from pipeline.job import Job
+from pipeline.disk.files import write_atomically
+from pipeline.job.component import IMPORT_FAILURES
+from pipeline.job.job import Job
 from pipeline.watching import records
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.job import Job
-from pipeline.masking import masked
-from pipeline.plain import plain
+from pipeline.disk.plain import plain
+from pipeline.job.job import Job
+from pipeline.messages.masking import masked
 
 _NUMBERS = ("epochs", "batch_size", "learning_rate", "momentum", "gradient_accumulation")
 

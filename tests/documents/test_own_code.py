@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import arguments, cli, compose, stage
-from pipeline.compose import Composed
+from pipeline import cli, stage
+from pipeline.configuration import arguments, compose
+from pipeline.configuration.compose import Composed
 from tests.documents.pages import ROOT, Block, blocks_of, text_of
 
 PAGE = ROOT / "docs" / "own-code.md"

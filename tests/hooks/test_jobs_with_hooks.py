@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline.hooks import caller
-from pipeline.job import Job
-from pipeline.runner import Outcome
+from pipeline.job.job import Job
+from pipeline.running.runner import Outcome
 from tests.hooks.chat import chatting
 from tests.running import go, make_job
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import errors, provenance
+from pipeline import errors
 from pipeline.manifest import read
-from pipeline.provenance import facts
+from pipeline.running import provenance
+from pipeline.running.provenance import facts
 from tests.provenance.committing import commit
 from tests.running import DIGEST, context_of, files_below, go, make_job
 

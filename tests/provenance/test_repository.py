@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.provenance import repository
+from pipeline.running.provenance import repository
 from tests.provenance.committing import commit, git
 
 

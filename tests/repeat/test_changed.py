@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.commands.repeat import changes
 from pipeline.manifest import Manifest
-from pipeline.repeat import changes
 from tests.runs.leaving import manifest_of
 
 THEN: dict[str, Any] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.commands.repeat import recorded
+from pipeline.commands.repeat.recorded import Recorded
+from pipeline.commands.runs import finding
 from pipeline.errors import ConfigError
-from pipeline.repeat import recorded
-from pipeline.repeat.recorded import Recorded
-from pipeline.runs import finding
 from tests.runs.leaving import leave_run
 
 START: dict[str, Any] = {"project": {"folder": "/gone/project"}}

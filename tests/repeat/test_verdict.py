@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.repeat import verdict
-from pipeline.runs import Run, finding
+from pipeline.commands.repeat import verdict
+from pipeline.commands.runs import Run, finding
 from tests.runs.leaving import leave_run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.clock import now_iso
+from pipeline.disk.clock import now_iso
 
 CONFIG = {
     "seed": 1,

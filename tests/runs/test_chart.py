@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.runs.chart import Look, draw
+from pipeline.commands.runs.chart import Look, draw
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
 CURVES = st.lists(st.lists(st.tuples(FINITE, FINITE), max_size=8), max_size=4)

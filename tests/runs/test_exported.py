@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli
+from pipeline.commands.runs import exported
 from pipeline.errors import DONE, FAILED, WRONG_JOB
-from pipeline.runs import exported
 from pipeline.storage import open_storage
 from pipeline.transfer import Limits
 from tests.bucket_server import Bucket, serving_bucket

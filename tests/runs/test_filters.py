@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.runs import filters, finding
+from pipeline.commands.runs.filters import Filters
 from pipeline.errors import ConfigError
-from pipeline.runs import filters, finding
-from pipeline.runs.filters import Filters
 from tests.runs.leaving import leave_run
 
 

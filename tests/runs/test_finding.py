@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import runfolder
+from pipeline.commands.runs import finding, listing, showing
+from pipeline.commands.runs.record import STATUSES
 from pipeline.errors import ConfigError
-from pipeline.runs import finding, listing, showing
-from pipeline.runs.record import STATUSES
+from pipeline.running import runfolder
 from tests.runs.leaving import leave_run, manifest_of
 
 TIMELESS = json.dumps(manifest_of("when", started="yesterday"))
 OWN = """
 import pathlib, sys, time
-from pipeline import runfolder
+from pipeline.running import runfolder
 with runfolder.owned(pathlib.Path(sys.argv[1])):
     print("mine", flush=True)
     time.sleep(60)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runs
+from pipeline.commands import runs
+from pipeline.commands.runs import finding, reporting
 from pipeline.errors import ConfigError
-from pipeline.runs import finding, reporting
 from tests.report.folders import RUN_ID, leave_training
 from tests.runs.leaving import leave_run
 

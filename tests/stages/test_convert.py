@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context
+from pipeline.inputs.wanted import Checkpoint
 from pipeline.manifest import StageRecord
 from pipeline.stages import convert
-from pipeline.wanted import Checkpoint
 from tests.jobs import ROOT, composed, mistakes_of
 from tests.running import context_of, make_job
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, receipts
 from pipeline.context import Context
+from pipeline.disk import files
 from pipeline.errors import ArchiveError, ConfigError, DamagedArchiveError, IntegrityError
-from pipeline.job import Archive, Dataset, Job
+from pipeline.inputs import receipts
+from pipeline.job.job import Archive, Dataset, Job
 from pipeline.stages.extract import extract, look
 from pipeline.stages.fetch import fetch
 from tests.running import context_of, files_below, go, make_archive, make_job

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.errors import DiskFullError, StorageError
-from pipeline.job import Archive, Job
+from pipeline.inputs.wanted import Checkpoint
+from pipeline.job.job import Archive, Job
 from pipeline.stages.extract import extract
 from pipeline.stages.fetch import fetch, look
-from pipeline.wanted import Checkpoint
 from tests.running import context_of, make_archive, make_job
 from tests.servers import WebServer, closed_port, serving
 

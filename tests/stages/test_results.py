@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context
+from pipeline.inputs.wanted import Checkpoint
 from pipeline.manifest import StageRecord
 from pipeline.stages import build, evaluate, export, infer, train
 from pipeline.training import checkpoints
 from pipeline.training.checkpoints import Progress
 from pipeline.training.device import Engine
-from pipeline.wanted import Checkpoint
 from tests.running import context_of, make_job
 
 MODE = {"epochs": 2, "batch_size": 4, "learning_rate": 0.1, "momentum": 0.9}

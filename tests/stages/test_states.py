@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import receipts
 from pipeline.context import Context
-from pipeline.files import is_temporary
+from pipeline.disk.files import is_temporary
+from pipeline.inputs import receipts
 from pipeline.stages import extract, fetch
 from tests.running import context_of, files_below, make_archive, make_job
 

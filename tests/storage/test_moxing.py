@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.disk.files import is_temporary
 from pipeline.errors import (
     AccessDeniedError,
     DependencyError,
@@ -24,7 +25,6 @@ from pipeline.errors import (
     StalledError,
     StorageError,
 )
-from pipeline.files import is_temporary
 from pipeline.storage import RefusedError, Storage, open_storage
 from pipeline.storage.moxing import movement
 from pipeline.storage.moxing.movement import Watch

@@ -6,8 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from pipeline import jsonlines
 from pipeline.context import Context
+from pipeline.disk import jsonlines
 from pipeline.stage import Outlook, stage
 from tests.sweeping.acting import FOLDER
 

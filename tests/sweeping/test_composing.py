@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, log
+from pipeline import cli
+from pipeline.commands.sweeping import command
+from pipeline.commands.sweeping.composing import Member
 from pipeline.errors import ConfigError
-from pipeline.sweeping import command
-from pipeline.sweeping.composing import Member
+from pipeline.messages import log
 from tests.jobs import ROOT, read
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

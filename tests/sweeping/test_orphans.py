@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.sweeping.engines.local import Process
-from pipeline.sweeping.engines.protocol import Ending, Order
+from pipeline.commands.sweeping.engines.local import Process
+from pipeline.commands.sweeping.engines.protocol import Ending, Order
 from tests.jobs import ROOT
 
 # Owns the folder whatever it is asked, until nobody holds its input any more.
 _OWNER = """
 import signal, sys
 from pathlib import Path
-from pipeline import runfolder
+from pipeline.running import runfolder
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with runfolder.owned(Path(sys.argv[1])):
     print("owned", flush=True)

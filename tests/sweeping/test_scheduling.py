@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sweeping.engines.protocol import Ending, Order
-from pipeline.sweeping.scheduling import Scheduler
+from pipeline.commands.sweeping.engines.protocol import Ending, Order
+from pipeline.commands.sweeping.scheduling import Scheduler
 
 
 def order(name: str) -> Order:

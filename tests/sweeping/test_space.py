@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import cli, jsonlines, log
+from pipeline import cli
+from pipeline.commands.sweeping.searching import space
+from pipeline.commands.sweeping.searching.dimension import NoSpaceError, Range
+from pipeline.commands.sweeping.searching.epochs import Epochs
+from pipeline.commands.sweeping.searching.parting import part
+from pipeline.commands.sweeping.searching.preparing import Prepared, prepare
+from pipeline.disk import jsonlines
 from pipeline.errors import ConfigError
-from pipeline.sweeping.searching import space
-from pipeline.sweeping.searching.dimension import NoSpaceError, Range
-from pipeline.sweeping.searching.epochs import Epochs
-from pipeline.sweeping.searching.parting import part
-from pipeline.sweeping.searching.preparing import Prepared, prepare
+from pipeline.messages import log
 from tests.jobs import ROOT, read
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")

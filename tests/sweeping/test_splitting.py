@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sweeping.splitting import NoSweepError, Value, values_of
+from pipeline.commands.sweeping.splitting import NoSweepError, Value, values_of
 
 _GROUP = ("lenet5", "mlp", "resnet18", "resnet50")
 

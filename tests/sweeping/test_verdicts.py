@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.commands.sweeping import record, sorting
+from pipeline.commands.sweeping.engines.protocol import Ending
+from pipeline.commands.sweeping.record import JobRecord, SweepRecord
+from pipeline.commands.sweeping.verdicts import judged
+from pipeline.job.sweep import Sweep
 from pipeline.manifest import Failure, Manifest
-from pipeline.sweep import Sweep
-from pipeline.sweeping import record, sorting
-from pipeline.sweeping.engines.protocol import Ending
-from pipeline.sweeping.record import JobRecord, SweepRecord
-from pipeline.sweeping.verdicts import judged
 
 BEGAN, LATER, EARLIER = (f"2026-01-0{day}T00:00:00.000Z" for day in (2, 3, 1))
 

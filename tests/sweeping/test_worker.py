@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands.sweeping.engines import errands, worker
+from pipeline.commands.sweeping.engines.protocol import Order
 from pipeline.errors import ConfigError
-from pipeline.sweeping.engines import errands, worker
-from pipeline.sweeping.engines.protocol import Order
 
 
 def order(folder: Path, *shared: Path) -> Order:

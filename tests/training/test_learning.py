@@ -24,8 +24,8 @@ EPOCHS = 3
 
 def recipe(name: str = "Momentum", **changes: Any) -> Any:
     """A recipe with MindSpore's optimizer of this name, called with what it takes."""
-    from pipeline.calls import Call
-    from pipeline.manners import make
+    from pipeline.job.calls import Call
+    from pipeline.job.manners import make
     from pipeline.training.learning import Recipe
 
     offered = ("momentum", "loss_scale")
@@ -205,7 +205,7 @@ def test_hidden_signatures_are_seen():
     """MindSpore's decorators hide what its optimizers take; names are checked all the same."""
     from mindspore import nn
 
-    from pipeline.calls import signature_of
+    from pipeline.job.calls import signature_of
 
     assert list(signature_of(nn.Momentum).parameters)[:3] == ["params", "learning_rate", "momentum"]
     assert "momentum" not in signature_of(nn.Adam).parameters

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.job import Job
+from pipeline.job.job import Job
 from pipeline.watching import Board
 from tests.jobs import ROOT, composed
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import StalledError, StorageError
-from pipeline.masking import MASK, mask, masked
+from pipeline.messages.masking import MASK, mask, masked
 from pipeline.storage.moxing.failures import storage_error
 from pipeline.storage.moxing.movement import Watch
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk.files import CHUNK_BYTES, naming_full_disk
 from pipeline.errors import ConfigError, Mistake, ObjectMissingError, StorageError
-from pipeline.files import CHUNK_BYTES, naming_full_disk
 from pipeline.storage.disk import naming_cause
 from pipeline.storage.moxing.helper import helpers
 from pipeline.storage.moxing.movement import SLOWEST_BYTES_PER_S, SLOWEST_FILES_PER_S

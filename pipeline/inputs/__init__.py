@@ -1,0 +1,1 @@
+"""What a job reads: data and checkpoints, where they lie, how they come here, whether they did."""

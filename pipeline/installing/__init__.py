@@ -1,0 +1,1 @@
+"""What this Python has, and wheels installed beside it; for the first step of all."""

@@ -1,0 +1,1 @@
+"""The frozen Job: its keys, their types and ranges, and components checked without an import."""

@@ -1,0 +1,1 @@
+"""What people read: the terminal, logs, tables; in right spelling and without credentials."""
