@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from pipeline.job.fields import COMPONENT_SCHEMA, ComponentPart, sequence
+from pipeline.messages.masking import learn_addresses
 
 Moment = Literal["start", "end", "failure"]
 WHEN: tuple[Moment, ...] = ("start", "end", "failure")
@@ -28,6 +29,8 @@ class HookPart(ComponentPart):
 
 
 def _split(value: Any) -> Any:
+    # Where a mistake is told, an address that should not stand here is not told with it.
+    learn_addresses(value)
     if not isinstance(value, Mapping):
         raise ValueError("expected a mapping with _target_, when and the arguments beside them")
     if True in value:

@@ -110,6 +110,17 @@ def learn(value: Any) -> None:
                 _learned.update(dict.fromkeys(_spellings(secret), MASK))
 
 
+def learn_addresses(value: Any) -> None:
+    """From now on `mask` hides every URL of this nested value: whoever knows it may write there."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            learn_addresses(item)
+    elif isinstance(value, str) and "://" in value:
+        learn_secret(value)
+
+
 def learn_secret(text: str) -> None:
     """From now on `mask` hides this text, and as a URL what a server may repeat of its key."""
     # A file of variables may have left a line's end, and whoever uses the address none.

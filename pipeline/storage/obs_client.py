@@ -38,7 +38,7 @@ def connect(url: str, *, stall_s: float) -> Any:
     except ImportError as error:
         raise DependencyError(
             f"{url} needs Huawei's OBS SDK, which is not installed ({error}); "
-            f"run: pip install 'mindrun[obs]'"
+            f"run: pip install esdk-obs-python"
         ) from error
     address = endpoint()
     client = obs.ObsClient(

@@ -457,7 +457,7 @@ def test_obs_library_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OBS_ENDPOINT", "https://obs.example.com")
     monkeypatch.setitem(sys.modules, "obs", None)
 
-    with pytest.raises(DependencyError, match=r"pip install 'mindrun\[obs\]'"):
+    with pytest.raises(DependencyError, match=r"pip install esdk-obs-python"):
         open_storage("obs://bucket/a", stall_s=STALL_S)
 
 

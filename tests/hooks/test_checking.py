@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.messages.masking import mask
 from tests.jobs import composed, mistakes_of
 
 pytestmark = pytest.mark.usefixtures("quick_jobs")
@@ -28,6 +29,16 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert "expected a mapping with _target_" in found["hooks.d"].problem
     assert "a value is missing" in found["hooks.e._target_"].problem
     assert "wecom" in found["hooks.f._target_"].remedy
+
+
+def test_an_address_that_was_typed_is_not_told() -> None:
+    """Whoever reads an address can write to the chat: where it does not belong it is hidden."""
+    address = "https://hooks.chat.test/services/T0/B0/abcdefg123"
+
+    found = mistakes_of(f'hooks={{a: {{{WECOM}, url: "{address}"}}}}')
+
+    assert "abcdefg123" in str(found["hooks.a.url"])
+    assert "abcdefg123" not in mask(str(found["hooks.a.url"]))
 
 
 def test_the_word_that_yaml_takes_for_true(tmp_path: Path) -> None:

@@ -261,5 +261,5 @@ def test_optuna_is_missing(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 2
-    assert "pip install 'mindrun[search]'" in done.stderr
+    assert "pip install optuna" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -90,6 +90,6 @@ def test_a_missing_package_is_a_mistake(
     """It says which extra brings it."""
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(ConfigError, match=rf"needs {package}.*mindrun\[{engine}\]"):
+    with pytest.raises(ConfigError, match=rf"needs {package}.*pip install {package}"):
         errands.require_package(engine)
     errands.require_package("local")

@@ -38,7 +38,7 @@ def findings(job: Job, variables: Mapping[str, str]) -> Iterator[Finding]:
     yield ok("libraries", ", ".join(f"{name} {found[name]}" for name in _LIBRARIES))
     lacking = [name for name in _OPTIONAL if not _version(name)]
     if lacking:
-        hint = "pip install 'mindrun[fast]' brings them"
+        hint = f"pip install {' '.join(lacking)} brings them"
         yield ok("optional", f"not installed: {', '.join(lacking)}; {hint}")
     yield from ask([Check("moxing", _moxing)], longest_s=_LONGEST_S)
     yield _sdk()
@@ -87,7 +87,7 @@ def _sdk() -> Finding:
     version = _version("esdk-obs-python")
     if version and importlib.util.find_spec("obs"):
         return ok("OBS SDK", f"esdk-obs-python {version}")
-    hint = "obs:// without moxing needs it: pip install 'mindrun[obs]'"
+    hint = "obs:// without moxing needs it: pip install esdk-obs-python"
     return ok("OBS SDK", f"not installed; {hint}")
 
 

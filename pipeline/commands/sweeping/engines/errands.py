@@ -34,7 +34,7 @@ def require_package(engine: str) -> None:
     package = _EXTRAS.get(engine)
     if package is not None and importlib.util.find_spec(package) is None:
         problem = f"{engine!r} needs {package}, which is not installed"
-        remedy = f"run: pip install 'mindrun[{engine}]'"
+        remedy = f"run: pip install {package}"
         raise ConfigError([Mistake("sweep.engine", problem, "", remedy)])
 
 

@@ -204,7 +204,7 @@ def _mistakes_of(first: Member) -> Iterator[Mistake]:
         yield Mistake("sweep.search.prune_on", problem, "", "name a column that goes the same way")
     if importlib.util.find_spec("optuna") is None:
         problem = "a search needs optuna, which is not installed"
-        yield Mistake("sweep.search", problem, "", "pip install 'mindrun[search]'")
+        yield Mistake("sweep.search", problem, "", "pip install optuna")
 
 
 def _metric_of(sweep: Sweep) -> str:
