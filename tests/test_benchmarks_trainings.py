@@ -29,7 +29,7 @@ def test_bare_loop_does_the_work_of_the_job(tmp_path: Path) -> None:
     with pytest.raises(MeasuringError, match=r"differ in conv1\.weight"):
         run(tools.trainer("compare", str(tmp_path / "bare.ckpt"), third), folder=tmp_path)
     assert told_s is not None
-    assert 0 < told_s < 10
+    assert 0 < told_s < 60
 
 
 @pytest.mark.slow

@@ -212,7 +212,7 @@ def test_a_silent_server_is_not_waited_for(doctor: Doctor, monkeypatch: pytest.M
 
     assert exit_code == 1
     assert "nothing moved for 1 s" in said["export"][0]
-    assert time.monotonic() - began_s < 8
+    assert time.monotonic() - began_s < 20
 
 
 def test_web_places(doctor: Doctor) -> None:

@@ -171,7 +171,7 @@ def test_a_hopeless_server_is_left(
             fetch(storage, "" if kind == "folder" else "f.zip", tmp_path / "f", limits=limits)
         seconds = time.monotonic() - began_s
 
-    assert seconds < 45 / 40 + 1, "a second for starting and leaving, which do not scale"
+    assert seconds < 45 / 40 + 3, "some seconds for starting and leaving, which do not scale"
     assert str(caught.value).count("Gave up") == 1
     assert not (tmp_path / "f").exists()
 
@@ -466,7 +466,7 @@ def test_failing_ranges_make_nobody_patient(
             )  # fmt: skip
         seconds = time.monotonic() - began_s
 
-    assert seconds < 45 / 40 + 1, "a second for starting and leaving, which do not scale"
+    assert seconds < 45 / 40 + 3, "some seconds for starting and leaving, which do not scale"
 
 
 def test_one_range_that_fails_ends_all(web: WebServer, tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_one_range_that_fails_ends_all(web: WebServer, tmp_path: Path) -> None:
             open_storage(web.url, stall_s=9), "f.zip", tmp_path / "f", limits=Limits(4, 1, 9.0)
         )
 
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < 8
 
 
 def test_a_failed_share_counts_for_nothing() -> None:

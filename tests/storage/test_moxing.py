@@ -192,7 +192,7 @@ def test_lasting_faults_end(double: Double, tmp_path: Path, fault: str, action: 
     with pytest.raises(StorageError, match=rf"{URL}/.*Gave up after 2 attempts"):
         actions[action]()
 
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < 8
     assert not (tmp_path / "new").exists()
     assert all(is_temporary(p.name) for p in tmp_path.iterdir() if p.name not in {"a", "world"})
     assert list(holds(double.bucket)) == ["data/a"]
