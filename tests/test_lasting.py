@@ -268,7 +268,7 @@ def test_a_time_budget_ends_with_75_and_the_same_command_goes_on(tmp_path: Path)
     again = run_out_of_time(epochs + 1)
 
     assert "time budget of 60 min" in first
-    assert re.search(r"resume +python \S*run.py .*mode.time_budget_min=60", first)
+    assert re.search(r"resume +python .*run\.py.* .*mode.time_budget_min=60", first)
     assert f"resuming after epoch {epochs}" in again
     rows = rows_of(job.here)
     assert rows == list(range(1, len(rows) + 1))

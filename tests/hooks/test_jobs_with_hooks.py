@@ -39,6 +39,8 @@ def plain_mapping(job: Job) -> dict[str, Any]:
         found[part][name] = {"_target_": held["target"], **held["arguments"]}
     for name in ("optimizer", "schedule", "loss", "metrics"):
         del found["mode"][name]
+    # How several jobs are run is nothing to one of them.
+    del found["sweep"]
     return found
 
 

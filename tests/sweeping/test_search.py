@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def test_the_better_end_is_found_once(tmp_path: Path) -> None:
     assert best["metrics"]["accuracy"] > 0.85
     assert (found["metric"], found["direction"], found["status"]) == ("accuracy", "max", "complete")
     assert found["search"]["study"] == found["sweep_id"]
-    assert f"as one job  python {starting.ROOT / 'run.py'} " in said
+    assert f"as one job  python {shlex.quote(str(starting.ROOT / 'run.py'))} " in said
     assert f"mode.momentum={best['overrides']['mode.momentum']}" in said
     assert "Trial" not in said
     assert "nothing to do" in said_again
