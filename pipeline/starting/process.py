@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, MindRunError, Mistake
 from pipeline.messages import console, log
 from pipeline.messages.masking import mask
 from pipeline.processes import stopping
+from pipeline.running.outcome import exit_code_of
 from pipeline.starting import ranks
 
 _HEADLINE = "the job is wrong, nothing ran:"
@@ -44,8 +45,7 @@ def _answer(work: Callable[[], int]) -> int:
         return errors.FAILED
     except KeyboardInterrupt as interrupt:
         console.say("stopped", "yellow", to_errors=True)
-        is_terminated = isinstance(interrupt, stopping.Terminated)
-        return errors.TERMINATED if is_terminated else errors.INTERRUPTED
+        return exit_code_of(interrupt)
 
 
 def _show_mistakes(mistakes: Sequence[Mistake]) -> None:
