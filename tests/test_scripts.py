@@ -287,6 +287,9 @@ def test_a_sample_runs_unedited_on_qizhi(tmp_path: Path, is_installed: bool) -> 
     assert "trained" in ended.log
     assert failed.code == 1
     assert "something broke in the sample" in failed.said
+    exported = [path.parent for path in (platform.double.bucket / "out").glob("*/manifest.json")]
+    (of_failed,) = [run for run in exported if manifest_of(run)["status"] == "failed"]
+    assert (of_failed / "output" / "lenet-1.ckpt").is_file()
 
 
 def environment_path(project: Path, is_installed: bool) -> str:
