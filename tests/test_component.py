@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -192,6 +193,8 @@ def test_folders_without_an_init_are_packages(tmp_path: Path) -> None:
     deep = tmp_path / "flowers" / "inner" / "deeper"
     deep.mkdir(parents=True)
     (deep / "net.py").write_text(SOURCE)
+    # Where a thread of another test has looked here a moment ago, Python would not look again.
+    importlib.invalidate_caches()
 
     assert component.source_of("flowers.inner.deeper.net.Net") == deep / "net.py"
     assert component.check(Call("flowers.inner.deeper.net.Net", 0, {"classes": 2})).problems == ()

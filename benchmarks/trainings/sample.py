@@ -69,6 +69,7 @@ def main(words: Sequence[str] | None = None) -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     mindspore.set_device("CPU")
     network = LeNet5(classes=setup.CLASSES, channels=1)
+    network.max_pool2d = nn.MaxPool2d(kernel_size=2, stride=2)  # as samples write it
     loss = nn.SoftmaxCrossEntropyWithLogits(sparse=True, reduction="mean")
     optimizer = nn.Momentum(network.trainable_params(), setup.LEARNING_RATE, setup.MOMENTUM)
     model = Model(network, loss, optimizer, metrics={"accuracy"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
+from pipeline.models.pooling import MaxPool2d
+
 _START = "xavier_uniform"
 
 
@@ -22,7 +24,7 @@ class LeNet5(nn.Cell):
         self.fc2 = nn.Dense(120, 84, weight_init=_START, bias_init="zeros")
         self.fc3 = nn.Dense(84, classes, weight_init=_START, bias_init="zeros")
         self.relu = nn.ReLU()
-        self.max_pool2d = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.max_pool2d = MaxPool2d(2)
         self.flatten = nn.Flatten()
 
     def construct(self, image: Tensor) -> Tensor:

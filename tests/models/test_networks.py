@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,44 @@ def test_lenet5_has_the_samples_parameters():
     network = LeNet5(7, 3)
 
     assert {p.name: tuple(p.shape) for p in network.get_parameters()} == SAMPLE_SHAPES
+
+
+@pytest.mark.parametrize("height", [10, 11])
+@pytest.mark.parametrize("has_ties", [False, True])
+def test_pooling_is_mindspores_own(height: int, has_ties: bool):
+    """The same maxima and the same gradients, bit by bit, also where two values are the same."""
+    from mindspore import Tensor, nn
+
+    from pipeline.models.pooling import MaxPool2d
+
+    images = np.random.default_rng(1).normal(size=(4, 3, height, 6)).astype(np.float32)
+    if has_ties:
+        images = np.maximum(np.round(images), 0)
+    ours, theirs = MaxPool2d(2), nn.MaxPool2d(2, 2)
+    for pool in (ours, theirs):
+        pool.set_train(True)
+
+    found, expected = (_pooled(pool, Tensor(images)) for pool in (ours, theirs))
+
+    assert found[0].shape == (4, 3, 5, 3)
+    assert np.array_equal(found[0], expected[0])
+    assert np.array_equal(found[1], expected[1])
+    assert np.count_nonzero(found[1]) == found[0].size
+    assert np.array_equal(ours.set_train(False)(Tensor(images)).asnumpy(), expected[0])
+
+
+def _pooled(pool: Any, images: Any) -> list[Any]:
+    """The maxima, and the gradients of their weighted sum."""
+    from mindspore import Tensor, nn, ops
+
+    class Pooled(nn.Cell):
+        def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            maxima = pool(images)
+            weights = ops.arange(maxima.size).reshape(maxima.shape) + 1.0
+            return (maxima * weights).sum(), maxima
+
+    both = ops.value_and_grad(Pooled(), has_aux=True)(images)
+    return [both[0][1].asnumpy(), both[1].asnumpy()]
 
 
 @pytest.mark.parametrize("hidden", [[], [8], [8, 5]])
