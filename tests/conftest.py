@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +21,18 @@ settings.load_profile("steady")
 
 # A shell's background job starts with Ctrl-C ignored, and what a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_with_a_trace(number: int, frame: FrameType | None) -> None:
+    """A signal that no test expects ends this process, which says where it was."""
+    del frame
+    faulthandler.dump_traceback(sys.__stderr__)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+for _number in (signal.SIGTERM, signal.SIGALRM):
+    signal.signal(_number, _end_with_a_trace)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +50,12 @@ def signals_as_they_were() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_reach_python() -> None:
+    """A graph that an earlier test has run leaves a handler that makes SIGINT a SIGTERM."""
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
 @pytest.fixture(autouse=True)

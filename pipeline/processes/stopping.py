@@ -68,10 +68,10 @@ class Stop:
     def listening(self) -> Iterator[Stop]:
         """Signals are heard, in the main thread; the end of the budget is one of them."""
         before = {number: signal.signal(number, self._hear) for number in EXIT_CODES}
-        if self.budget_min is not None and _BUDGET_SIGNAL is not None:
-            left_s = self._budget_end_s - self._kept_back_s - time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, max(left_s, 0.001))
         try:
+            if self.budget_min is not None and _BUDGET_SIGNAL is not None:
+                left_s = self._budget_end_s - self._kept_back_s - time.monotonic()
+                signal.setitimer(signal.ITIMER_REAL, max(left_s, 0.001))
             yield self
         finally:
             if self.budget_min is not None and _BUDGET_SIGNAL is not None:
