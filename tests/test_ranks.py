@@ -249,6 +249,28 @@ def test_a_stuck_main_thread_does_not_keep_the_process(tmp_path: Path) -> None:
     child.communicate()
 
 
+def test_where_nothing_would_be_lost_no_step_is_waited_for(tmp_path: Path) -> None:
+    """A signal that comes while a graph is compiled ends the run at once, with its record."""
+    written = tmp_path / "manifest"
+    script = STUCK.replace("STEP_GRACE_S, endings.ALL_GRACE_S = 0.5, 3.0", "STEP_GRACE_S = 1000")
+    script = script.replace("lambda: None, Stop()):", "lambda: None, (stop := Stop())):")
+    script = script.replace("ctypes.CDLL", "with stop.at_rest(): ctypes.CDLL")
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(written)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"stuck\n"
+
+    child.terminate()
+
+    assert child.wait(timeout=60) == 143
+    assert written.read_text() == "interrupted"
+    child.communicate()
+
+
 _STARTED: list[subprocess.Popen[str]] = []
 
 

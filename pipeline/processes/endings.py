@@ -19,6 +19,7 @@ from pipeline import errors
 from pipeline.processes.stopping import EXIT_CODES, Stop
 
 # The step at work gets this long to end by itself; then the watcher ends the run in its place.
+# Where nothing would be lost it does so at once.
 STEP_GRACE_S = 5.0
 # Launchers kill 15 s after they asked.
 ALL_GRACE_S = 13.0
@@ -88,8 +89,9 @@ class Watch:
         if is_first:
             self._exit_code = EXIT_CODES[signal.Signals(number)]
         spare_s = self._stop.spare_s(number)
+        grace_s = 0.0 if self._stop.is_at_rest else STEP_GRACE_S
         now_s = time.monotonic()
-        self._step_ends_s = min(self._step_ends_s, now_s + max(STEP_GRACE_S, spare_s / 2))
+        self._step_ends_s = min(self._step_ends_s, now_s + max(grace_s, spare_s / 2))
         self._ends_s = min(self._ends_s, now_s + max(ALL_GRACE_S, spare_s))
 
     def _end_in_its_place(self) -> None:

@@ -62,7 +62,7 @@ class Stop:
         self.budget_min = time_budget_min
         self.reason: KeyboardInterrupt | None = None
         self._noted_s, self._number = 0.0, 0
-        self._is_heard = self._is_asking = False
+        self._is_heard = self._is_asking = self.is_at_rest = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -98,6 +98,15 @@ class Stop:
             self._is_asking = False
         if self.reason is not None:
             raise self.reason
+
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """In here an ending loses nothing, such as while a graph is compiled; it comes at once."""
+        self.is_at_rest = True
+        try:
+            yield
+        finally:
+            self.is_at_rest = False
 
     def wanted_by(self) -> int:
         """The signal for which to stop at the next good moment; 0: go on."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +67,7 @@ def train(context: Context, session: Session, checkpoint: Checkpoint | None = No
     rows = checkpoints.rows(folder, name, last_epoch=epochs) if here.is_first else []
     if here.is_first:
         _begin_record(context, rows)
-    samples = len(session.train) if session.train is not None else 0
-    work = float(samples * (epochs - len(rows)))
+    work = float(len(session.train or ()) * (epochs - len(rows)))
     # Heard from before the thread starts that draws the progress: it must not take a Ctrl-C.
     with (
         interrupts.heard(),
@@ -83,6 +84,7 @@ def train(context: Context, session: Session, checkpoint: Checkpoint | None = No
             saved=context.saved,
             pruned=context.pruned,
             should_stop=context.stop.wanted_by,
+            compiling=_compiling(context),
             rank=here.rank,
             size=here.size,
             plan=plan,
@@ -93,6 +95,11 @@ def train(context: Context, session: Session, checkpoint: Checkpoint | None = No
         return Checkpoint(path, "", "this training, on the first rank's machine")
     _summarise(context, rows)
     return _checkpoint(path)
+
+
+def _compiling(context: Context) -> Callable[[], contextlib.AbstractContextManager[object]]:
+    """An ending need not wait; a rank that ended alone would leave the others waiting for it."""
+    return context.stop.at_rest if context.here.size == 1 else contextlib.nullcontext
 
 
 def _plan(job: Job) -> Plan:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +44,16 @@ class Feeder:
     Of many ranks each has its own share of every batch, and all make the same calls.
     """
 
-    def __init__(self, session: Session, plan: Plan, *, rank: int = 0, size: int = 1) -> None:
-        """Compiles nothing yet.
+    def __init__(
+        self,
+        session: Session,
+        plan: Plan,
+        *,
+        rank: int = 0,
+        size: int = 1,
+        compiling: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+    ) -> None:
+        """Compiles nothing yet, and later does so inside `compiling()`.
 
         Raises:
             TrainingError: the session has no training data.
@@ -55,6 +64,7 @@ class Feeder:
                 "the session has no training data; expected some. Build it with a train split."
             )
         self.session, self.plan, self.rank, self.size = session, plan, rank, size
+        self.compiling = compiling
         self.data = session.train
         self.parts = session.accumulation
         batch_size = session.batch_size * self.parts
@@ -82,7 +92,7 @@ class Feeder:
             DatasetError: the network cannot work on these data.
         """
         started = time.perf_counter()
-        with explaining_shapes(self.session, self.data):
+        with explaining_shapes(self.session, self.data), self.compiling():
             self.step.compile(*self._example())
         log.info("compiled the training step in %.1f s", time.perf_counter() - started)
 
@@ -171,7 +181,8 @@ class Feeder:
         if count > 1:
             started = time.perf_counter()
             self._several = TrainSteps(self.step, count)
-            self._several.compile(Tensor(np.zeros((count, self.length), np.int32)))
+            with self.compiling():
+                self._several.compile(Tensor(np.zeros((count, self.length), np.int32)))
             seconds = time.perf_counter() - started
             log.info("compiled %d training steps as one graph in %.1f s", count, seconds)
 

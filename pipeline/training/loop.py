@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def train(
     measure: Callable[[], Mapping[str, float]] | None = None,
     should_stop: Callable[[], int] = never,
     pruned: Callable[[Path], object] = ignore,
+    compiling: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Path:
     """The last epoch's checkpoint, trained from the furthest good state in the folder.
 
@@ -45,7 +47,8 @@ def train(
     as if trained here. `progress` hears of samples worked through, `record` of each new epoch's row
     (for the rows before, see `checkpoints.rows`), `saved` of every file once it is whole, `pruned`
     of every file removed. `measure` gives the metrics of the test split; `should_stop` is asked
-    between graphs: 0, or why, such as the number of a signal.
+    between graphs: 0, or why, such as the number of a signal. Graphs are compiled inside
+    `compiling()`, for seconds in which nothing is trained.
 
     An interrupt, a SIGTERM whose handler raises, and an error of `progress` or `should_stop` come
     between two graphs and end training with its state saved; the next call goes on from there.
@@ -67,11 +70,8 @@ def train(
     with interrupts.held() as held:
         state = State.begin(keeper, epochs, start_from, calls, is_first=rank == 0)
         if not state.is_over:
-            feeder = Feeder(session, plan, rank=rank, size=size)
-            feeder.compile()
-            run = Run(keeper, feeder, state, calls, held, epochs=epochs)
-            while not state.is_over:
-                run.epoch()
+            feeder = Feeder(session, plan, rank=rank, size=size, compiling=compiling)
+            Run(keeper, feeder, state, calls, held, epochs=epochs).to_the_end()
         if rank == 0:
             keeper.finish()
         if size > 1:

@@ -105,6 +105,12 @@ class Run:
         self._kept_s = time.monotonic()
         self._measuring_s = math.inf
 
+    def to_the_end(self) -> None:
+        """The step is compiled, and all epochs that are left are trained, as in `epoch`."""
+        self.feeder.compile()
+        while not self.state.is_over:
+            self.epoch()
+
     def epoch(self) -> None:
         """One more epoch is trained and saved, and then told.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +75,22 @@ def test_a_training_with_several_steps_a_graph_is_the_same(
     options = {"epochs": 12}
 
     expected = train(alone, tmp_path / "alone", **options)
-    found = train(together, tmp_path / "together", plan=Plan(steps_per_graph=7), **options)
+    told: list[str] = []
+
+    @contextlib.contextmanager
+    def compiling() -> Iterator[None]:
+        told.append(caplog.text)
+        yield
+        told.append(caplog.text)
+
+    plan = Plan(steps_per_graph=7)
+    found = train(together, tmp_path / "together", plan=plan, compiling=compiling, **options)
 
     assert "compiled 6 training steps as one graph" in caplog.text
+    # Both graphs, and nothing was said of either before it was left.
+    assert len(told) == 4
+    assert told[0] == told[1]
+    assert told[2] == told[3]
     assert found == expected
     assert digest(together) == digest(alone)
 
