@@ -99,6 +99,7 @@ class Watch:
             if self._unwinding.is_set():
                 return
             self._over.set()
+            self._stop.is_taken_over = True
         threading.Timer(self._ends_s - time.monotonic(), self._give_up_and_exit).start()
         self._take_over()
         self._exit()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
@@ -62,7 +63,8 @@ class Stop:
         self.budget_min = time_budget_min
         self.reason: KeyboardInterrupt | None = None
         self._noted_s, self._number = 0.0, 0
-        self._is_heard = self._is_asking = self.is_at_rest = False
+        self._is_heard = self._is_asking = False
+        self.is_at_rest = self.is_taken_over = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -107,6 +109,9 @@ class Stop:
             yield
         finally:
             self.is_at_rest = False
+        if self.is_taken_over:
+            # Another thread ends this process; what it tells of must not change any more.
+            threading.Event().wait()
 
     def wanted_by(self) -> int:
         """The signal for which to stop at the next good moment; 0: go on."""
