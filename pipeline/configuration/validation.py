@@ -23,6 +23,7 @@ from pipeline.job.probe import probe
 from pipeline.messages.masking import learn, mask, masked
 from pipeline.messages.spelling import did_you_mean, shown
 
+_MAPPING = "expected a mapping, such as {a: 1}"
 _WORDS = {
     "missing": "a value is missing",
     "int_type": "expected a whole number",
@@ -31,9 +32,7 @@ _WORDS = {
     "string_type": "expected text",
     "string_unicode": "expected text in UTF-8",
     "tuple_type": "expected a list, such as [a,b]",
-    "mapping_type": "expected a mapping, such as {a: 1}",
-    "dict_type": "expected a mapping, such as {a: 1}",
-    "model_type": "expected a mapping, such as {a: 1}",
+    **dict.fromkeys(("mapping_type", "dict_type", "model_type"), _MAPPING),
     "finite_number": "expected a finite number",
     "string_too_short": "expected some text",
     "too_short": "expected at least one entry",

@@ -19,7 +19,7 @@ from pipeline import errors
 from pipeline.processes.stopping import EXIT_CODES, Stop
 
 # The step at work gets this long to end by itself; then the watcher ends the run in its place.
-# Where nothing would be lost it does so at once.
+# Where next to nothing would be lost it does so at once.
 STEP_GRACE_S = 5.0
 # Launchers kill 15 s after they asked.
 ALL_GRACE_S = 13.0

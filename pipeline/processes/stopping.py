@@ -103,7 +103,7 @@ class Stop:
 
     @contextlib.contextmanager
     def at_rest(self) -> Iterator[None]:
-        """In here an ending loses nothing, such as while a graph is compiled; it comes at once."""
+        """An ending comes at once in here and loses a few steps at most: a graph is compiled."""
         self.is_at_rest = True
         try:
             yield
